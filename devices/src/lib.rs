@@ -1,0 +1,10 @@
+//! The chips of the PC, one module per chip, named by part number. Safe code only.
+//!
+//! A chip knows its data sheet and nothing else: not its address, not its neighbours, not the host.
+
+#![forbid(unsafe_code)]
+// The bench and a few conversions in tests cast on purpose.
+#![cfg_attr(test, allow(dead_code))]
+
+#[cfg(test)]
+mod bench;
