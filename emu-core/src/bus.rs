@@ -18,6 +18,9 @@ pub enum Space {
     IntAck,
     /// Interrupt messages (MSI, IOAPIC to LAPIC): the offset is the low 20 bits of the address FEEx_xxxxh.
     Message,
+    /// A DMA cycle on the ISA bus (DACK asserted). The region is the channel; the offset is 1 on the last byte
+    /// (terminal count) and 0 before. For the 8237A itself: a write tells how many bytes were transferred.
+    Dma,
     /// End-of-interrupt broadcast from a LAPIC; the value written is the vector.
     Eoi,
 }

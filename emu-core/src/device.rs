@@ -108,6 +108,16 @@ pub enum Effect {
         address: u64,
         data: u32,
     },
+    /// A granted ISA DMA request: the board moves up to `len` bytes between the requesting device
+    /// ([`crate::Space::Dma`] reads and writes, a fault ends the transfer early) and memory at `gpa` (descending if
+    /// `down`), then writes the count of bytes done to the DMA controller as [`crate::Space::Dma`].
+    Dma {
+        channel: u8,
+        gpa: u64,
+        len: u32,
+        to_memory: bool,
+        down: bool,
+    },
     /// End of interrupt, to the IOAPICs.
     Eoi {
         vector: u8,
@@ -168,6 +178,10 @@ impl<'a> Cx<'a> {
 
     pub fn message(&mut self, address: u64, data: u32) {
         self.effects.push(Effect::Message { address, data });
+    }
+
+    pub fn dma(&mut self, channel: u8, gpa: u64, len: u32, to_memory: bool, down: bool) {
+        self.effects.push(Effect::Dma { channel, gpa, len, to_memory, down });
     }
 
     pub fn eoi(&mut self, vector: u8) {
