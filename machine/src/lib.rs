@@ -10,3 +10,8 @@
 pub mod board;
 pub mod clock;
 pub mod host;
+
+pub mod acpi;
+pub mod boot;
+pub mod config;
+pub mod pc;

@@ -131,12 +131,9 @@ impl Board {
                 self.signals.init = true;
                 self.stop_engine();
             }
-            CpuSignal::Sipi(page) => {
-                self.signals.sipi = Some(page);
-                self.stop_engine();
-            }
-            // No engine here has system-management mode, and no chip of this board asks for it.
-            CpuSignal::Smi => self.trace.note(self.time, Notice::Ignored(signal)),
+            // The bootstrap processor never waits for a start-up IPI (Intel SDM Vol. 3A 9.4.1). No engine here has
+            // system-management mode, and no chip of this board asks for it.
+            CpuSignal::Sipi(_) | CpuSignal::Smi => self.trace.note(self.time, Notice::Ignored(signal)),
         }
     }
 

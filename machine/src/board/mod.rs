@@ -52,7 +52,6 @@ pub(crate) struct Signals {
     pub(crate) power: Option<Power>,
     pub(crate) exit: Option<u32>,
     pub(crate) init: bool,
-    pub(crate) sipi: Option<u8>,
 }
 
 /// Until when the present run goes.
@@ -200,8 +199,13 @@ impl Board {
         std::mem::take(&mut self.signals)
     }
 
-    pub(crate) fn set_limit(&mut self, limit: Limit) {
-        self.limit = limit;
+    /// A run begins that goes until a guest time or a count of instructions.
+    pub(crate) fn begin_run(&mut self, until: Tick, instructions: u64) {
+        self.limit = Limit { until, instructions };
+    }
+
+    pub(crate) fn set_until(&mut self, until: Tick) {
+        self.limit.until = until;
     }
 
     pub(crate) fn limit_reached(&self) -> bool {
@@ -213,8 +217,13 @@ impl Board {
         self.queue.next().min(self.limit.until)
     }
 
-    pub(crate) fn clock_mut(&mut self) -> &mut Clock {
-        &mut self.clock
+    /// Nothing happens until `at`: a deterministic clock goes there.
+    pub(crate) fn skip_to(&mut self, at: Tick) {
+        self.clock.skip_to(at);
+    }
+
+    pub(crate) fn note(&mut self, notice: Notice) {
+        self.trace.note(self.time, notice);
     }
 
     /// Makes the engine return after the present instruction.
