@@ -8,3 +8,5 @@
 
 #[cfg(test)]
 mod bench;
+
+pub mod i8259a;
