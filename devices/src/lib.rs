@@ -9,4 +9,5 @@
 #[cfg(test)]
 mod bench;
 
+pub mod i8254;
 pub mod i8259a;
