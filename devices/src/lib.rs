@@ -11,3 +11,4 @@ mod bench;
 
 pub mod i8254;
 pub mod i8259a;
+pub mod ns16550a;
