@@ -8,3 +8,7 @@
 
 #[cfg(test)]
 mod bench;
+
+pub mod i8254;
+pub mod i8259a;
+pub mod ns16550a;
