@@ -11,4 +11,5 @@ mod bench;
 
 pub mod i8254;
 pub mod i8259a;
+pub mod mc146818;
 pub mod ns16550a;
