@@ -8,3 +8,6 @@
 
 #[cfg(test)]
 mod bench;
+mod bits;
+
+pub mod lapic;
