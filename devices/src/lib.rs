@@ -10,4 +10,5 @@
 mod bench;
 mod bits;
 
+pub mod i82093aa;
 pub mod lapic;
