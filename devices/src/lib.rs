@@ -10,5 +10,6 @@
 mod bench;
 mod bits;
 
+pub mod fw_cfg;
 pub mod i82093aa;
 pub mod lapic;
