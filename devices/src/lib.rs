@@ -11,5 +11,7 @@ mod bench;
 mod bits;
 
 pub mod fw_cfg;
+pub mod i440fx;
 pub mod i82093aa;
 pub mod lapic;
+mod pci_config;
