@@ -15,3 +15,4 @@ pub mod i440fx;
 pub mod i82093aa;
 pub mod lapic;
 mod pci_config;
+pub mod piix3;
