@@ -16,3 +16,4 @@ pub mod i82093aa;
 pub mod lapic;
 mod pci_config;
 pub mod piix3;
+pub mod piix4_pm;
