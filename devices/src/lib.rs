@@ -8,8 +8,16 @@
 
 #[cfg(test)]
 mod bench;
+mod bits;
+mod pci_config;
 
+pub mod fw_cfg;
+pub mod i440fx;
+pub mod i82093aa;
 pub mod i8254;
 pub mod i8259a;
+pub mod lapic;
 pub mod mc146818;
 pub mod ns16550a;
+pub mod piix3;
+pub mod piix4_pm;
