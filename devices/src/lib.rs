@@ -8,3 +8,6 @@
 
 #[cfg(test)]
 mod bench;
+
+pub mod disk;
+pub mod i8237a;
