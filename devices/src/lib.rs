@@ -10,4 +10,5 @@
 mod bench;
 
 pub mod disk;
+pub mod i82077aa;
 pub mod i8237a;
