@@ -11,9 +11,12 @@ mod bench;
 mod bits;
 mod pci_config;
 
+pub mod disk;
 pub mod fw_cfg;
 pub mod i440fx;
+pub mod i82077aa;
 pub mod i82093aa;
+pub mod i8237a;
 pub mod i8254;
 pub mod i8259a;
 pub mod lapic;
