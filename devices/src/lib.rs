@@ -12,3 +12,4 @@ mod bench;
 pub mod disk;
 pub mod i82077aa;
 pub mod i8237a;
+pub mod piix3_ide;
