@@ -23,4 +23,5 @@ pub mod lapic;
 pub mod mc146818;
 pub mod ns16550a;
 pub mod piix3;
+pub mod piix3_ide;
 pub mod piix4_pm;
