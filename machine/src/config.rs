@@ -9,7 +9,7 @@ use std::fmt;
 pub const LEAST_MEMORY: u64 = 1 << 20;
 
 /// The most firmware that fits below 4 GiB without touching the interrupt controllers' addresses.
-const MOST_FIRMWARE: usize = 16 << 20;
+const MOST_FIRMWARE: u64 = 16 << 20;
 
 /// The processor in the socket, out of the engine's table of named models.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,11 +77,13 @@ pub enum ConfigError {
     #[error("there is nothing to start: give a firmware image or a kernel")]
     NothingToStart,
     #[error("a firmware image of {0} bytes cannot be used: it must be a multiple of 4 KiB, from 64 KiB to 16 MiB")]
-    FirmwareSize(usize),
+    FirmwareSize(u64),
     #[error("the command line is {0} bytes long, more than a kernel can take (2047)")]
     CommandLine(usize),
     #[error("the command line contains a NUL byte")]
     CommandLineNul,
+    #[error("no diskette format has {0} sectors of 512 bytes")]
+    Diskette(u64),
 }
 
 /// The longest command line (x86 Linux, COMMAND_LINE_SIZE less the terminating NUL).
@@ -112,7 +114,7 @@ impl MachineConfig {
             return Err(ConfigError::NothingToStart);
         }
         if let Some(firmware) = &self.firmware {
-            firmware.check()?;
+            check_firmware(firmware.image.len() as u64)?;
         }
         self.linux.as_ref().map_or(Ok(()), Linux::check)
     }
@@ -142,15 +144,13 @@ impl MachineConfig {
     }
 }
 
-impl Firmware {
-    fn check(&self) -> Result<(), ConfigError> {
-        let len = self.image.len();
-        let page = usize::try_from(PAGE_SIZE).expect("a page fits");
-        if (64 << 10..=MOST_FIRMWARE).contains(&len) && len.is_multiple_of(page) {
-            Ok(())
-        } else {
-            Err(ConfigError::FirmwareSize(len))
-        }
+/// # Errors
+/// No firmware has this many bytes.
+pub(crate) fn check_firmware(len: u64) -> Result<(), ConfigError> {
+    if (64 << 10..=MOST_FIRMWARE).contains(&len) && len.is_multiple_of(PAGE_SIZE) {
+        Ok(())
+    } else {
+        Err(ConfigError::FirmwareSize(len))
     }
 }
 

@@ -7,11 +7,20 @@
 #![warn(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
-pub mod board;
-pub mod clock;
-pub mod host;
-
 pub mod acpi;
+pub mod board;
 pub mod boot;
+pub mod clock;
 pub mod config;
+pub mod host;
+pub mod machine;
 pub mod pc;
+pub mod run;
+pub mod snapshot;
+
+pub use clock::TimeMode;
+pub use config::{ConfigError, Cpu, Firmware, Linux, MachineConfig};
+pub use host::Handle;
+pub use machine::{Machine, MachineError};
+pub use run::{RunLimit, RunOutcome};
+pub use snapshot::{RestoreMachineError, SaveError, SavedMachine};

@@ -81,7 +81,7 @@ impl Machine {
         let handle = Handle::default();
         let blocks = [Some(memory.blocks.ram), Some(memory.blocks.rom), memory.flash];
         let mut board = Board::new(
-            pc::sockets::chips(&mut config, &layout),
+            pc::sockets::chips(&mut config, &layout)?,
             &pc::wiring::wiring(config.cpu.apic),
             memory.map,
             memory.blocks,
@@ -127,7 +127,7 @@ impl Machine {
         if self.direct
             && let Some(linux) = &self.linux
         {
-            pc::firmware::stand_in(&mut self.board, self.cpu_model.apic);
+            pc::firmware::stand_in(&mut self.board);
             let entry = Entry::load(linux, &self.layout, &self.cpu_model, Bus::memory(&self.board))?;
             self.burn_rsdp(&entry);
             entry.apply(&mut self.cpu);
@@ -169,6 +169,11 @@ impl Machine {
     /// The text screen, while the VGA is in a text mode.
     pub fn text_screen(&mut self) -> Option<devices::vga::TextScreen> {
         pc::sockets::text_screen(&mut self.board)
+    }
+
+    /// Bytes of RAM.
+    pub fn memory_size(&self) -> u64 {
+        self.layout.memory()
     }
 
     /// Guest time.

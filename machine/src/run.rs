@@ -136,6 +136,7 @@ impl Machine {
     fn init_cpu(&mut self) {
         let reset = VcpuState::at_reset(self.cpu_model.model, self.cpu_model.signature);
         self.cpu = after_init(&self.cpu, reset);
+        crate::pc::sockets::init_local_apic(&mut self.board);
         self.engine.forget(Forget::All);
     }
 

@@ -19,6 +19,8 @@ mod trace;
 pub mod wiring;
 
 pub use shadow::{LEN as SHADOW_LEN, START as SHADOW_START};
+pub use state::BoardError;
+pub(crate) use state::SavedDevice;
 pub use trace::{Notice, Record, Trace};
 
 use crate::clock::Clock;
@@ -160,9 +162,15 @@ impl Board {
         u8::try_from(place).ok().map(Socket)
     }
 
-    /// A chip by its type, for the few typed connections (text screen, CMOS).
-    pub fn chip<T: Device + 'static>(&mut self) -> Option<&mut T> {
-        self.devices.iter_mut().find_map(|device| device.as_any().downcast_mut::<T>())
+    /// Calls a chip by its type: for the board's few typed connections (text screen, CMOS).
+    pub(crate) fn on_chip<T: Device + 'static, R>(&mut self, f: impl FnOnce(&mut T, &mut Cx<'_>) -> R) -> Option<R> {
+        let place = self.devices.iter_mut().position(|device| device.as_any().is::<T>())?;
+        let socket = Socket(u8::try_from(place).ok()?);
+        let mut cx = Cx::new(self.time, &mut self.scratch, &self.memory);
+        let result = self.devices[place].as_any().downcast_mut::<T>().map(|chip| f(chip, &mut cx));
+        self.work.extend(self.scratch.drain(..).map(|effect| (socket, effect)));
+        self.settle();
+        result
     }
 
     pub fn clock(&self) -> &Clock {

@@ -57,7 +57,7 @@ impl Entry {
     /// The kernel is not one, or memory is too small.
     pub fn load(linux: &Linux, layout: &Layout, cpu: &Cpu, memory: &MemoryMap) -> Result<Self, BootError> {
         let header = SetupHeader::parse(&linux.kernel)?;
-        let kernel = &linux.kernel[header.kernel_at..];
+        let kernel = &linux.kernel[header.payload_start()..];
         let (at, initrd_at) = plan(&header, kernel.len() as u64, linux.initrd.len() as u64, layout)?;
         let limit = header.cmdline_size;
         if linux.command_line.len() as u64 > u64::from(limit) {
@@ -127,7 +127,7 @@ fn plan(header: &SetupHeader, kernel: u64, initrd: u64, layout: &Layout) -> Resu
     let top = layout.acpi();
     let needs = header.init_size.max(kernel);
     let fits = |at: u64| {
-        let room = (u64::from(header.initrd_addr_max) + 1).min(top);
+        let room = header.initrd_end().min(top);
         let initrd_at = room.checked_sub(initrd)? & !(PAGE_SIZE - 1);
         let end = at.checked_add(needs)?;
         let together = end <= top && (initrd == 0 || end <= initrd_at);

@@ -39,10 +39,9 @@ const SECTOR: u64 = 512;
 pub struct SetupHeader {
     /// The header as it stands in the image, from [`START`] on.
     pub(super) bytes: Vec<u8>,
-    /// Where the protected-mode kernel begins in the image.
-    pub(super) kernel_at: usize,
+    kernel_at: usize,
     pub version: u16,
-    pub(super) initrd_addr_max: u32,
+    initrd_addr_max: u32,
     pub(super) kernel_alignment: u64,
     pub(super) relocatable: bool,
     pub(super) has_64_bit_entry: bool,
@@ -61,6 +60,16 @@ fn u32_at(image: &[u8], at: usize) -> u32 {
 }
 
 impl SetupHeader {
+    /// Where the protected-mode kernel begins in the image.
+    pub fn payload_start(&self) -> usize {
+        self.kernel_at
+    }
+
+    /// The address at which an initrd must end at the latest.
+    pub fn initrd_end(&self) -> u64 {
+        u64::from(self.initrd_addr_max) + 1
+    }
+
     /// # Errors
     /// The image is not a bzImage of protocol 2.06 or later, or not all of it is there.
     pub fn parse(image: &[u8]) -> Result<Self, BootError> {

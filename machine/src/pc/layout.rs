@@ -54,6 +54,11 @@ impl Layout {
         Self { memory }
     }
 
+    /// Bytes of RAM.
+    pub const fn memory(&self) -> u64 {
+        self.memory
+    }
+
     /// The end of RAM below 4 GiB.
     pub fn low_end(&self) -> u64 {
         self.memory.min(LOW_END)
