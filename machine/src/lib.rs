@@ -17,6 +17,8 @@ pub mod machine;
 pub mod pc;
 pub mod run;
 pub mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use clock::TimeMode;
 pub use config::{ConfigError, Cpu, Firmware, Linux, MachineConfig};
