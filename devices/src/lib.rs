@@ -9,7 +9,10 @@
 #[cfg(test)]
 mod bench;
 
+pub mod debugcon;
 pub mod i8254;
 pub mod i8259a;
+pub mod isa_debug_exit;
 pub mod mc146818;
 pub mod ns16550a;
+pub mod port92;
