@@ -10,9 +10,12 @@
 mod bench;
 
 pub mod debugcon;
+pub mod i8042;
 pub mod i8254;
 pub mod i8259a;
 pub mod isa_debug_exit;
 pub mod mc146818;
 pub mod ns16550a;
 pub mod port92;
+pub mod ps2_keyboard;
+pub mod ps2_mouse;
