@@ -11,6 +11,7 @@ mod bench;
 mod bits;
 
 pub mod fw_cfg;
+pub mod hpet;
 pub mod i440fx;
 pub mod i82093aa;
 pub mod lapic;
