@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod bench;
 mod bits;
+mod bytes;
 
 pub mod fw_cfg;
 pub mod hpet;
@@ -18,3 +19,4 @@ pub mod lapic;
 mod pci_config;
 pub mod piix3;
 pub mod piix4_pm;
+pub mod vga;
