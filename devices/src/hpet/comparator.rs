@@ -1,4 +1,5 @@
-//! The main counter and its comparators, in closed form: nothing counts, matches are computed from guest time.
+//! The main counter and its comparators, in closed form: nothing counts, matches are computed from guest
+//! time.
 
 use super::{PERIOD, ROUTES};
 use bitfield_struct::bitfield;
@@ -111,7 +112,8 @@ impl Comparator {
         self.period &= self.modulus_mask();
     }
 
-    /// Specification 2.3.9: in periodic mode a write sets the period, and with Tn_VAL_SET_CNF the next match too.
+    /// Specification 2.3.9: in periodic mode a write sets the period, and with Tn_VAL_SET_CNF the next match
+    /// too.
     pub(super) fn write_comparator(&mut self, value: u64, mask: u64) {
         let mask = mask & self.modulus_mask();
         if !self.config.periodic() || self.config.sets_value() {

@@ -1,12 +1,13 @@
 //! High-precision event timer block with three comparators.
 //!
-//! Follows the IA-PC HPET (High Precision Event Timers) Specification, revision 1.0a. The counter is 64 bits wide
-//! and runs at 100 MHz; all comparators are 64 bits wide and can be periodic; FSB (message) delivery is not
-//! offered.
+//! Follows the IA-PC HPET (High Precision Event Timers) Specification, revision 1.0a. The counter is 64 bits
+//! wide and runs at 100 MHz; all comparators are 64 bits wide and can be periodic; FSB (message) delivery is
+//! not offered.
 //!
 //! Two liberties. An edge-triggered output goes low and high again when its comparator matches and then stays
 //! high (like OUT of an 8254 in mode 2), so that an 8259A still sees the request when it is acknowledged. And
-//! periods under 1 us are served at the smallest multiple that reaches 1 us: no guest can take interrupts that fast.
+//! periods under 1 us are served at the smallest multiple that reaches 1 us: no guest can take interrupts
+//! that fast.
 //!
 //! Region 0 ([`Space::Memory`], at FED00000h): 1 KiB of registers, read and written as 32 or 64 bits.
 

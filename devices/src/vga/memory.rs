@@ -60,8 +60,9 @@ struct Place {
     reads: u8,
 }
 
-/// Odd/even chaining: address bit 0 selects planes, and address bit 16 takes its place. The page select bit of
-/// the miscellaneous output register, which does so where there is no bit 16, is left out: sources disagree on it.
+/// Odd/even chaining: address bit 0 selects planes, and address bit 16 takes its place. The page select bit
+/// of the miscellaneous output register, which does so where there is no bit 16, is left out: sources
+/// disagree on it.
 fn chained(address: u16, inside: u64) -> u16 {
     address & !1 | u16::from(inside >> 16 & 1 != 0)
 }

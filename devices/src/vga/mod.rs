@@ -1,12 +1,12 @@
 //! VGA: IBM PS/2 Video Subsystem with 256 KiB of display memory.
 //!
-//! Follows the "IBM Personal System/2 Hardware Interface Technical Reference", "Video Subsystem" (1988), and where
-//! that is silent the FreeVGA project's "VGA/SVGA Video Programming Information". Complete as far as software
-//! sees registers and memory; the picture is offered as text cells only ([`Vga::text_screen`]), graphics modes
-//! are kept but not drawn, and a split screen (line compare) is not shown in the cells.
+//! Follows the "IBM Personal System/2 Hardware Interface Technical Reference", "Video Subsystem" (1988), and
+//! where that is silent the FreeVGA project's "VGA/SVGA Video Programming Information". Complete as far as
+//! software sees registers and memory; the picture is offered as text cells only ([`Vga::text_screen`]),
+//! graphics modes are kept but not drawn, and a split screen (line compare) is not shown in the cells.
 //!
-//! Region 0: ports 3B0h-3DFh. Region 1 ([`Space::Memory`]): A0000h-BFFFFh. Region 2, the Bochs VBE index and data
-//! ports, does not answer: there are no VBE modes, and SeaVGABIOS takes the silence as "standard VGA".
+//! Region 0: ports 3B0h-3DFh. Region 1 ([`Space::Memory`]): A0000h-BFFFFh. Region 2, the Bochs VBE index and
+//! data ports, does not answer: there are no VBE modes, and SeaVGABIOS takes the silence as "standard VGA".
 
 mod memory;
 mod registers;

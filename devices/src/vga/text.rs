@@ -33,7 +33,8 @@ pub struct TextScreen {
     pub cursor: Option<Cursor>,
 }
 
-/// Mode 3 (80x25, 9x16 cells, 400 lines) as the VGA BIOS sets it. IBM Video Subsystem, "BIOS parameter table".
+/// Mode 3 (80x25, 9x16 cells, 400 lines) as the VGA BIOS sets it. IBM Video Subsystem, "BIOS parameter
+/// table".
 const MISCELLANEOUS_3: u8 = 0x67;
 const SEQUENCER_3: [u8; 5] = [0x03, 0x00, 0x03, 0x00, 0x02];
 const CRTC_3: [u8; 25] = [
