@@ -9,11 +9,13 @@
 #[cfg(test)]
 mod bench;
 mod bits;
+mod bytes;
 mod pci_config;
 
 pub mod debugcon;
 pub mod disk;
 pub mod fw_cfg;
+pub mod hpet;
 pub mod i440fx;
 pub mod i8042;
 pub mod i82077aa;
@@ -31,3 +33,4 @@ pub mod piix4_pm;
 pub mod port92;
 pub mod ps2_keyboard;
 pub mod ps2_mouse;
+pub mod vga;
