@@ -2,7 +2,8 @@
 //! each it says so on port 402h, takes an interrupt of the 8254, and says so again; then it leaves through port 501h.
 //!
 //! It expects to be seen at F0000h as well as just below 4 GiB, 1 MiB of RAM, an 8259A pair, an 8254, and where CPUID
-//! tells of a local APIC, its registers at FEE00000h. It uses no other firmware. Tables (GDT, IDT) are made here as bytes, at fixed places in the ROM.
+//! tells of a local APIC, its registers at FEE00000h. It uses no other firmware. Tables (GDT, IDT) are made here as
+//! bytes, at fixed places in the ROM.
 
 use crate::{exit, port};
 use iced_x86::code_asm::*;
