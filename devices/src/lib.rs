@@ -13,3 +13,15 @@ pub mod disk;
 pub mod i82077aa;
 pub mod i8237a;
 pub mod piix3_ide;
+mod bits;
+mod bytes;
+
+pub mod fw_cfg;
+pub mod hpet;
+pub mod i440fx;
+pub mod i82093aa;
+pub mod lapic;
+mod pci_config;
+pub mod piix3;
+pub mod piix4_pm;
+pub mod vga;
