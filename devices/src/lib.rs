@@ -8,3 +8,15 @@
 
 #[cfg(test)]
 mod bench;
+mod bits;
+mod bytes;
+
+pub mod fw_cfg;
+pub mod hpet;
+pub mod i440fx;
+pub mod i82093aa;
+pub mod lapic;
+mod pci_config;
+pub mod piix3;
+pub mod piix4_pm;
+pub mod vga;
