@@ -20,3 +20,14 @@ mod pci_config;
 pub mod piix3;
 pub mod piix4_pm;
 pub mod vga;
+
+pub mod debugcon;
+pub mod i8042;
+pub mod i8254;
+pub mod i8259a;
+pub mod isa_debug_exit;
+pub mod mc146818;
+pub mod ns16550a;
+pub mod port92;
+pub mod ps2_keyboard;
+pub mod ps2_mouse;
