@@ -8,6 +8,11 @@
 
 #[cfg(test)]
 mod bench;
+
+pub mod disk;
+pub mod i82077aa;
+pub mod i8237a;
+pub mod piix3_ide;
 mod bits;
 mod bytes;
 
