@@ -9,7 +9,7 @@ use crate::vcpu::rflags;
 use iced_x86::Mnemonic;
 
 /// A two-operand operation with its flags.
-trait Alu {
+pub trait Alu {
     /// Whether the result replaces the first operand.
     const WRITES: bool = true;
     fn apply<T: Word>(flags: &mut LazyFlags, a: T, b: T) -> T;
@@ -22,8 +22,8 @@ struct Sbb;
 struct And;
 struct Or;
 struct Xor;
-struct Cmp;
-struct Test;
+pub struct Cmp;
+pub struct Test;
 
 impl Alu for Add {
     #[inline(always)]

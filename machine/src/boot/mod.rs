@@ -27,6 +27,8 @@ pub enum BootError {
     Nonsense(&'static str),
     #[error("the command line is {len} bytes long, this kernel takes {limit}")]
     CommandLine { len: usize, limit: u32 },
-    #[error("{have} MiB of memory below 3 GiB are not enough for this kernel and its initrd; they need {need} MiB")]
+    #[error(
+        "{have} MiB of memory below 3 GiB are not enough for this kernel and its initrd; they need {need} MiB"
+    )]
     TooLittleMemory { have: u64, need: u64 },
 }
