@@ -1,0 +1,2 @@
+//! placeholder
+pub fn fuzz_cpu(_data: &[u8]) {}
