@@ -1,6 +1,6 @@
 //! One chip in a socket, poked at random.
 
-use crate::chips::{CHIPS, Chip, Region};
+use crate::chips::{CHIPS, Chip, Region, Write};
 use crate::input::Input;
 use crate::mutate::mutate;
 use emu_core::memory::{Range, Target};
@@ -17,6 +17,9 @@ const MAX_EFFECTS: usize = 100_000;
 const MAX_STANDSTILL: u32 = 1000;
 /// Deadlines carried out in one step of time; a fast timer and a long step would take for ever.
 const MAX_DEADLINES: u32 = 2000;
+
+/// How often an access is made where a data register wants a whole sector.
+const MANY: u32 = 512;
 
 const WIDTHS: [Width; 4] = [Width::Byte, Width::Word, Width::Dword, Width::Qword];
 const SPACES: [Space; 8] = [
@@ -46,6 +49,9 @@ struct Socket {
 pub fn fuzz_devices(data: &[u8]) {
     let input = &mut Input::new(data);
     let mut socket = Socket::new(&CHIPS[input.below(CHIPS.len() as u64) as usize]);
+    if input.bool() {
+        socket.play(0, usize::MAX, 0);
+    }
     while !input.is_empty() {
         socket.step(input);
     }
@@ -89,8 +95,14 @@ impl Socket {
 
     fn step(&mut self, input: &mut Input<'_>) {
         match input.u8() & 0x3F {
-            0..=23 => self.write(input),
-            24..=41 => self.read(input),
+            0..=19 => self.write(input, 1),
+            20..=35 => self.read(input, 1),
+            36 => self.write(input, MANY),
+            37 => self.read(input, MANY),
+            38..=41 => {
+                let script = input.below(self.chip.scripts.len() as u64) as usize;
+                self.play(script, input.u8().into(), input.u8().into());
+            }
             42..=47 => self.advance(Tick(input.magnitude() >> 8)),
             48..=51 => {
                 let (pin, level) = (Pin(input.u8() & 0x1F), Level::from(input.bool()));
@@ -118,7 +130,7 @@ impl Socket {
         }
     }
 
-    /// Mostly where the chip answers; sometimes anywhere.
+    /// Mostly where and as wide as the chip answers; sometimes anywhere.
     fn access(&self, input: &mut Input<'_>) -> Access {
         let kind = input.u8();
         let width = input.pick(&WIDTHS);
@@ -126,23 +138,49 @@ impl Socket {
             let space = input.pick(&SPACES);
             return Access { space, region: input.u8() & 7, offset: input.magnitude(), width };
         }
-        let (space, region, len): Region = input.pick(self.chip.regions);
-        let offset = input.below(len);
-        // The board never asks for more than a region takes in one piece.
-        let width = if kind < 32 { width } else { width.min(self.device.widest(region)) };
-        Access { space, region, offset, width }
+        let Region { space, number: region, start, len } = input.pick(self.chip.regions);
+        let offset = start + input.below(len);
+        let widest = self.device.widest(region);
+        match kind {
+            8..32 => Access { space, region, offset, width },
+            // The board never asks for more than a region takes in one piece.
+            32..96 => Access { space, region, offset, width: width.min(widest) },
+            _ => Access { space, region, offset: offset & !(widest.bytes() - 1), width: widest },
+        }
     }
 
-    fn read(&mut self, input: &mut Input<'_>) {
+    fn read(&mut self, input: &mut Input<'_>, times: u32) {
         let at = self.access(input);
-        let _may_fault = self.call(|device, cx| device.read(at, cx));
+        for _ in 0..times {
+            let _may_fault = self.call(|device, cx| device.read(at, cx));
+        }
     }
 
-    fn write(&mut self, input: &mut Input<'_>) {
+    fn write(&mut self, input: &mut Input<'_>, times: u32) {
         let at = self.access(input);
         let value = if input.u8() < 0xC0 { input.u8().into() } else { input.magnitude() };
-        let value = value & at.width.mask();
-        let _may_fault = self.call(|device, cx| device.write(at, value, cx));
+        for _ in 0..times {
+            let _may_fault = self.call(|device, cx| device.write(at, value & at.width.mask(), cx));
+        }
+    }
+
+    /// One of the chip's scripts, with the value at `changed` another one; then whatever DMA it asked for.
+    fn play(&mut self, script: usize, changed: usize, other: u64) {
+        let script: &[Write] = self.chip.scripts.get(script).copied().unwrap_or_default();
+        for (n, &(space, region, offset, width, value)) in script.iter().enumerate() {
+            let value = if n == changed { other } else { value };
+            let at = Access { space, region, offset, width };
+            let _may_fault = self.call(|device, cx| device.write(at, value, cx));
+        }
+        self.advance(Tick::MILLISECOND.times(2));
+        for region in self.chip.regions.iter().filter(|region| region.space == Space::Dma) {
+            let at =
+                Access { space: Space::Dma, region: region.number, offset: other & 1, width: Width::Byte };
+            for _ in 0..MANY {
+                let _may_fault = self.call(|device, cx| device.read(at, cx));
+                let _may_fault = self.call(|device, cx| device.write(at, other, cx));
+            }
+        }
     }
 
     fn advance(&mut self, span: Tick) {
