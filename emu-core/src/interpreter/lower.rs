@@ -10,6 +10,8 @@ use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, Instruction, OpKind,
 /// An instruction with what the families need to know to pick a handler.
 pub struct Decoded<'a> {
     pub instruction: &'a Instruction,
+    /// Its bytes, prefixes first.
+    pub bytes: &'a [u8],
     pub mode: Mode,
 }
 
@@ -242,7 +244,8 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
             }
         } else {
             fill_operands(&instruction, mode, &mut op);
-            let lowered = pick(&Decoded { instruction: &instruction, mode }, &mut op);
+            let bytes = &code[(at - u64::from(off)) as usize..];
+            let lowered = pick(&Decoded { instruction: &instruction, bytes, mode }, &mut op);
             op.handler = lowered.handler;
             op.ends = lowered.ends;
         }
