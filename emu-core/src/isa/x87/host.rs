@@ -5,12 +5,13 @@
 //!
 //! *Fast*: all exceptions masked, host flags left as they are. Host flags are sticky, so what they say is exact only
 //! if the guest's own sticky flags already include it; otherwise the operation is run again
-//! *exactly*: flags cleared first, the guest's masks in force. An unmasked exception stays pending in the host's
+//! *exactly*: flags cleared first, the guest's masks in force. (So it is with UE unmasked: an exact denormal result
+//! raises it only then.) An unmasked exception stays pending in the host's
 //! unit until the FNCLEX right after the operation; only non-waiting instructions run in between, so the host
 //! takes no fault, and suppressed and biased results are silicon's too.
 #![allow(unsafe_code)] // inline assembly is the point of this module
 
-use super::status::{CONDITIONS, EXCEPTIONS};
+use super::status::{CONDITIONS, EXCEPTIONS, UE};
 use super::{Binary, Env, Format, Outcome, Pair, Split, Stored, Unary, Unit, control};
 use crate::vcpu::F80;
 use std::arch::asm;
@@ -45,7 +46,7 @@ macro_rules! run {
                     out("st(4)") _, out("st(5)") _, out("st(6)") _, out("st(7)") _, options(nostack));
             }
         }
-        if status & EXCEPTIONS & !env.status != 0 {
+        if status & EXCEPTIONS & !env.status != 0 || env.control & UE == 0 {
             let guest = env.control & (PRECISION_AND_ROUNDING | control::MASKS) | control::FIXED;
             // SAFETY: as above. FNCLEX drops a pending exception before the next waiting instruction; FNINIT empties
             // the stack, whose depth depends on what was suppressed.

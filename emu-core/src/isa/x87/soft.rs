@@ -166,7 +166,7 @@ fn finish_at(env: Env, wide: Wide, precision: u32) -> Outcome {
         return done(image(negative, exponent, significand), status);
     }
     if exponent < 1 && !env.masked(UE) {
-        return biased(env, negative, exponent, significand, status | UE);
+        return biased(negative, exponent, significand, status | UE);
     }
     let small = shift_sticky(wide.significand, (1 - wide.exponent) as u32);
     let denormal = round_at(small, precision, negative, env.rounding());
@@ -176,13 +176,14 @@ fn finish_at(env: Env, wide: Wide, precision: u32) -> Outcome {
     done(value, inexact(&denormal) | if tiny { UE } else { 0 })
 }
 
-fn biased(_: Env, negative: bool, exponent: i32, significand: u64, status: u16) -> Outcome {
+/// The result of OE or UE unmasked. FSCALE can exceed even the bias (Intel SDM Vol. 1 8.5.4, 8.5.5).
+fn biased(negative: bool, exponent: i32, significand: u64, status: u16) -> Outcome {
     let moved = if status & UE != 0 { exponent + UNMASKED_BIAS } else { exponent - UNMASKED_BIAS };
     if moved >= i32::from(MAX_EXPONENT) {
-        return done(infinity(negative), status);
+        return done(infinity(negative), status | PE);
     }
     if moved < 1 {
-        return done(zero(negative), status);
+        return done(zero(negative), status | PE);
     }
     done(image(negative, moved, significand), status)
 }
@@ -196,7 +197,7 @@ fn overflow(
     precision: u32,
 ) -> Outcome {
     if !env.masked(OE) {
-        return biased(env, negative, exponent, significand, status | OE);
+        return biased(negative, exponent, significand, status | OE);
     }
     let away = match env.rounding() {
         Rounding::Nearest => true,
@@ -567,7 +568,7 @@ fn store_float(env: Env, a: &F80, to: &Binary754) -> Stored<u64> {
             Rounding::Zero => false,
         };
         if !env.masked(OE) {
-            return stored(0, OE | inexact(&rounded));
+            return stored(0, OE);
         }
         return stored(sign | if away { infinite } else { infinite - 1 }, OE | PE | if away { C1 } else { 0 });
     }
@@ -577,7 +578,7 @@ fn store_float(env: Env, a: &F80, to: &Binary754) -> Stored<u64> {
         return stored(sign | (final_exponent as u64) << to.fraction | fraction, inexact(&rounded));
     }
     if final_exponent < 1 && !env.masked(UE) {
-        return stored(0, UE | inexact(&rounded));
+        return stored(0, UE);
     }
     let small = shift_sticky(wide, (1 - exponent) as u32);
     let denormal = round_at(small, to.fraction + 1, x.negative, env.rounding());
