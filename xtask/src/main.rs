@@ -1,11 +1,16 @@
 //! `cargo xtask`: the habits of this workspace.
 
 mod apt;
+mod bench;
 mod cache;
+mod check;
 mod command;
 mod cpio;
+mod demo;
+mod fuzz;
 mod initramfs;
 mod setup;
+mod test;
 
 use anyhow::Result;
 use std::process::ExitCode;
@@ -13,7 +18,12 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
+  demo                boot a Debian kernel to its shell, here in the terminal (sets up and builds what it needs)
+  test [FILTER...]    run every test, boots of real guests included (sets up what it needs)
   setup [--refresh]   fetch the guests (Debian packages) into target/guests, or the folder named by POSADA_CACHE
+  check               format, lints, arrows between crates, documentation, licences
+  bench               compare with QEMU's TCG and with the bare host, and write the table into README.md
+  fuzz [SECONDS]      run each fuzz target for so long (default 60)
 ";
 
 fn main() -> ExitCode {
@@ -32,6 +42,12 @@ fn dispatch(words: &[&str]) -> Result<()> {
     match words {
         ["setup"] => setup::setup(false),
         ["setup", "--refresh"] => setup::setup(true),
+        ["demo"] => demo::demo(),
+        ["test", filter @ ..] => test::test(filter),
+        ["check"] => check::check(),
+        ["bench"] => bench::bench(),
+        ["fuzz"] => fuzz::fuzz("60"),
+        ["fuzz", seconds] => fuzz::fuzz(seconds),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
