@@ -8,9 +8,10 @@ use std::io::Write;
 const INIT: &str = include_str!("../initramfs/init");
 
 /// Scripts in `/tests`, run by `posada.run=NAME` on the kernel command line or by hand.
-const TESTS: [(&str, &str); 3] = [
+const TESTS: [(&str, &str); 4] = [
     ("clocks", include_str!("../initramfs/tests/clocks")),
     ("shell", include_str!("../initramfs/tests/shell")),
+    ("restart", include_str!("../initramfs/tests/restart")),
     ("panic", include_str!("../initramfs/tests/panic")),
 ];
 
