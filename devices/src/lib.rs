@@ -8,3 +8,20 @@
 
 #[cfg(test)]
 mod bench;
+mod bits;
+mod pci_config;
+
+pub mod disk;
+pub mod fw_cfg;
+pub mod i440fx;
+pub mod i82077aa;
+pub mod i82093aa;
+pub mod i8237a;
+pub mod i8254;
+pub mod i8259a;
+pub mod lapic;
+pub mod mc146818;
+pub mod ns16550a;
+pub mod piix3;
+pub mod piix3_ide;
+pub mod piix4_pm;

@@ -8,7 +8,10 @@
 pub mod bus;
 pub mod device;
 pub mod engine;
+pub mod interpreter;
+pub mod isa;
 pub mod memory;
+pub mod mmu;
 pub mod saved;
 pub mod time;
 pub mod vcpu;

@@ -198,6 +198,25 @@ impl MemoryMap {
         bytes
     }
 
+    /// The block that holds a frame, and the frame's offset in it.
+    fn frame_block(&self, frame: Frame) -> (&Block, u64) {
+        let after = self.blocks.partition_point(|b| b.first_frame() <= frame.0);
+        let block = &self.blocks[after - 1];
+        (block, u64::from(frame.0 - block.first_frame()) * PAGE_SIZE)
+    }
+
+    /// Where a frame lives in this process.
+    pub fn frame_address(&self, frame: Frame) -> u64 {
+        let (block, offset) = self.frame_block(frame);
+        block.page(offset).ptr as u64
+    }
+
+    /// Copies bytes out of a frame; `offset` and the length stay inside the page.
+    pub fn read_frame(&self, frame: Frame, offset: u64, into: &mut [u8]) {
+        let (block, start) = self.frame_block(frame);
+        block.read(start + offset, into);
+    }
+
     pub fn flags(&self, frame: Frame) -> u8 {
         self.tracker.flags(frame)
     }

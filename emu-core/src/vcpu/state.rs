@@ -100,7 +100,7 @@ impl VcpuState {
     /// EDX holds the model's signature; the caller of the named-model table fills it in.
     pub fn at_reset(model: u8, signature: u32) -> Self {
         let mut seg = [Segment::real(0); 6];
-        seg[1] = Segment { selector: 0xF000, rights: 0x009B, limit: 0xFFFF, base: 0xFFFF_0000 };
+        seg[1] = Segment { selector: 0xF000, rights: 0x0093, limit: 0xFFFF, base: 0xFFFF_0000 };
         let mut gpr = [0; 16];
         gpr[2] = u64::from(signature);
         Self {

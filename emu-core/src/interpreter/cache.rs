@@ -1,0 +1,225 @@
+//! Decoded blocks by physical location, and the short cuts from linear addresses to them.
+//!
+//! Blocks are keyed by frame, so they survive every change of translation. What depends on translations (the jump
+//! cache, links across pages, the code TLB) carries a generation: `epoch` x 256 + decoding mode. A new epoch makes
+//! all of it stale at once.
+
+use super::cpu::Mode;
+use super::op::{Op, OpRef};
+use crate::Frame;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Ops in the cache before it is emptied: 4 Mi ops of 64 bytes.
+const MAX_OPS: usize = 4 << 20;
+const JUMPS: usize = 4096;
+const CODE_TLB: usize = 256;
+
+/// A bit for each 64-byte granule of a page that `size` bytes at `offset` touch.
+pub fn granules(offset: u64, size: u64) -> u64 {
+    let first = offset >> 6;
+    let last = ((offset + size.max(1) - 1) >> 6).min(63);
+    (u64::MAX >> (63 - (last - first))) << first
+}
+
+/// A multiplicative hash for keys that are already well-spread integers.
+#[derive(Default)]
+pub struct IntHasher(u64);
+
+impl Hasher for IntHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+    fn write_u32(&mut self, value: u32) {
+        self.write_u64(u64::from(value));
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0 ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+    }
+}
+
+type IntMap<K, V> = HashMap<K, V, BuildHasherDefault<IntHasher>>;
+
+/// Where a block starts: frame, offset, decoding mode.
+pub type Key = u64;
+
+pub fn key(frame: Frame, offset: u64, mode: u8) -> Key {
+    u64::from(frame.0) << 20 | offset << 8 | u64::from(mode)
+}
+
+/// A run of decoded instructions, ending in an op with `ends`.
+pub struct Block {
+    pub ops: Box<[Op]>,
+    /// The frame of the second page, for the one instruction that crosses into it.
+    pub second: Option<Frame>,
+}
+
+impl Block {
+    pub fn entry(&self) -> OpRef {
+        OpRef::new(&self.ops[0])
+    }
+}
+
+#[derive(Default)]
+struct FrameCode {
+    granules: u64,
+    keys: Vec<Key>,
+}
+
+#[derive(Clone, Copy)]
+struct Jump {
+    linear: u64,
+    generation: u64,
+    op: OpRef,
+}
+
+/// A code page as fetched: linear page, frame and host address of its bytes.
+#[derive(Clone, Copy)]
+pub struct CodePage {
+    pub linear: u64,
+    pub generation: u64,
+    pub frame: Frame,
+    pub host: u64,
+}
+
+pub struct CodeCache {
+    blocks: IntMap<Key, Block>,
+    frames: IntMap<u32, FrameCode>,
+    jumps: Box<[Jump; JUMPS]>,
+    code_tlb: Box<[CodePage; CODE_TLB]>,
+    /// Dropped blocks that a link may still point into, until the run loop buries them.
+    graveyard: Vec<Block>,
+    modes: Vec<(Mode, bool)>,
+    epoch: u64,
+    ops: usize,
+}
+
+impl Default for CodeCache {
+    fn default() -> Self {
+        Self {
+            blocks: IntMap::default(),
+            frames: IntMap::default(),
+            jumps: Box::new([Jump { linear: 0, generation: u64::MAX, op: OpRef::NONE }; JUMPS]),
+            code_tlb: Box::new(
+                [CodePage { linear: 0, generation: u64::MAX, frame: Frame(0), host: 0 }; CODE_TLB],
+            ),
+            graveyard: Vec::new(),
+            modes: Vec::new(),
+            epoch: 1,
+            ops: 0,
+        }
+    }
+}
+
+fn jump_slot(linear: u64) -> usize {
+    (linear ^ (linear >> 12)) as usize & (JUMPS - 1)
+}
+
+impl CodeCache {
+    /// The number of a decoding mode at one privilege, small enough for keys and generations.
+    fn mode_number(&mut self, mode: Mode, user: bool) -> u64 {
+        if let Some(n) = self.modes.iter().position(|m| *m == (mode, user)) {
+            return n as u64;
+        }
+        if self.modes.len() == 256 {
+            self.clear();
+            self.modes.clear();
+        }
+        self.modes.push((mode, user));
+        (self.modes.len() - 1) as u64
+    }
+
+    pub fn generation_for(&mut self, mode: Mode, user: bool) -> u64 {
+        let number = self.mode_number(mode, user);
+        self.epoch << 8 | number
+    }
+
+    pub fn new_epoch(&mut self) {
+        self.epoch += 1;
+    }
+
+    /// The code TLB is stale with the epoch; nothing else is to do.
+    pub fn flush_code_tlb(&mut self) {
+        self.new_epoch();
+    }
+
+    #[inline(always)]
+    pub fn jump(&self, linear: u64, generation: u64) -> OpRef {
+        let jump = &self.jumps[jump_slot(linear)];
+        if jump.linear == linear && jump.generation == generation { jump.op } else { OpRef::NONE }
+    }
+
+    pub fn remember_jump(&mut self, linear: u64, generation: u64, op: OpRef) {
+        self.jumps[jump_slot(linear)] = Jump { linear, generation, op };
+    }
+
+    pub fn code_page(&self, linear_page: u64, generation: u64) -> Option<CodePage> {
+        let page = self.code_tlb[(linear_page >> 12) as usize & (CODE_TLB - 1)];
+        (page.linear == linear_page && page.generation == generation).then_some(page)
+    }
+
+    pub fn remember_code_page(&mut self, page: CodePage) {
+        self.code_tlb[(page.linear >> 12) as usize & (CODE_TLB - 1)] = page;
+    }
+
+    pub fn block(&self, key: Key) -> Option<&Block> {
+        self.blocks.get(&key)
+    }
+
+    /// Adds a block; `spans` are the bytes it was decoded from, as (frame, offset, size).
+    pub fn insert(&mut self, key: Key, block: Block, spans: &[(Frame, u64, u64)]) -> OpRef {
+        self.ops += block.ops.len();
+        for (frame, offset, size) in spans {
+            let code = self.frames.entry(frame.0).or_default();
+            code.granules |= granules(*offset, *size);
+            code.keys.push(key);
+        }
+        let entry = block.entry();
+        if let Some(old) = self.blocks.insert(key, block) {
+            self.graveyard.push(old);
+        }
+        entry
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.ops > MAX_OPS
+    }
+
+    /// Which granules of a frame hold decoded bytes.
+    pub fn granules_of(&self, frame: Frame) -> u64 {
+        self.frames.get(&frame.0).map_or(0, |code| code.granules)
+    }
+
+    /// Drops all blocks that were decoded from a frame.
+    pub fn drop_frame(&mut self, frame: Frame) {
+        for key in self.frames.remove(&frame.0).unwrap_or_default().keys {
+            if let Some(block) = self.blocks.remove(&key) {
+                self.ops -= block.ops.len();
+                self.graveyard.push(block);
+            }
+        }
+        self.new_epoch();
+    }
+
+    /// Drops everything; the frames that held code.
+    pub fn clear(&mut self) -> Vec<Frame> {
+        self.graveyard.extend(self.blocks.drain().map(|(_, block)| block));
+        self.ops = 0;
+        self.new_epoch();
+        self.frames.drain().map(|(frame, _)| Frame(frame)).collect()
+    }
+
+    /// Frees dropped blocks. Only while no op is running and no link is pending.
+    pub fn bury(&mut self) {
+        self.graveyard.clear();
+    }
+
+    pub fn has_graves(&self) -> bool {
+        !self.graveyard.is_empty()
+    }
+}

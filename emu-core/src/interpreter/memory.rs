@@ -1,0 +1,490 @@
+//! Loads and stores of the interpreter: the TLB probe, and everything it does not cover.
+#![allow(unsafe_code)] // host pointers to guest pages, from the memory map
+
+use super::cache::granules;
+use super::exception::Why;
+use super::op::{Faulted, Op};
+use super::tlb::{Bank, ENTRIES, Tlb};
+use super::word::Scalar;
+use super::{Cpu, exception::vector};
+use crate::Width;
+use crate::memory::{CODE, DIRTY, PAGE_MASK, PAGE_SIZE};
+use crate::mmu::{Intent, Privilege, Translation, walk};
+use crate::vcpu::{Segment, cr0, rflags};
+
+/// Stack segment, for fault classes.
+pub const SS: u8 = 2;
+/// "No segment": a system access.
+pub const DS: u8 = 3;
+
+impl Cpu {
+    // ---- addresses -------------------------------------------------------------------------------------------
+
+    /// The linear address of the memory operand, checked against its segment for `size` bytes.
+    #[inline(always)]
+    pub fn linear<const WRITE: bool>(&mut self, op: &Op, size: u64) -> Result<u64, Faulted> {
+        if op.flat {
+            Ok(self
+                .r
+                .get(op.base)
+                .wrapping_add(self.r.get(op.index) << (op.scale & 3))
+                .wrapping_add(op.disp)
+                .wrapping_add(self.r.get(op.seg_slot))
+                & self.addr_mask)
+        } else {
+            self.linear_checked(op, size, WRITE)
+        }
+    }
+
+    /// The effective address (offset in its segment) of the memory operand, as LEA gives it before truncation to
+    /// the operand size.
+    #[inline(always)]
+    pub fn effective(&self, op: &Op) -> u64 {
+        let sum =
+            self.r.get(op.base).wrapping_add(self.r.get(op.index) << (op.scale & 3)).wrapping_add(op.disp);
+        match op.addr_bytes {
+            8 => sum,
+            4 => sum & 0xFFFF_FFFF,
+            _ => sum & 0xFFFF,
+        }
+    }
+
+    #[inline(never)]
+    fn linear_checked(&mut self, op: &Op, size: u64, write: bool) -> Result<u64, Faulted> {
+        let offset = self.effective(op);
+        if self.mode.long {
+            return Ok(offset.wrapping_add(self.r.get(op.seg_slot)));
+        }
+        self.segment_linear(op.seg, offset, size, write)
+    }
+
+    /// Segment checks of legacy modes (Intel SDM Vol. 3A 5.3, 5.5): the linear address of `size` bytes at `offset`.
+    pub fn segment_linear(&mut self, seg: u8, offset: u64, size: u64, write: bool) -> Result<u64, Faulted> {
+        let segment = self.s.seg[seg as usize];
+        if self.mode.long {
+            let base = if seg >= 4 { segment.base } else { 0 };
+            return Ok(base.wrapping_add(offset));
+        }
+        let allowed = if write { segment.writable() } else { segment.readable() };
+        // Real and V86 mode ignore the type, except that what a protected-mode program left there counts.
+        if !segment.usable() || !allowed {
+            return Err(self.segment_fault(seg));
+        }
+        if !in_limit(&segment, offset, size) {
+            return Err(self.segment_fault(seg));
+        }
+        Ok(segment.base.wrapping_add(offset) & 0xFFFF_FFFF)
+    }
+
+    // ---- fast path -------------------------------------------------------------------------------------------
+
+    /// Loads from a linear address with the current privilege. `seg` only chooses the fault class.
+    #[inline(always)]
+    pub fn read<T: Scalar>(&mut self, linear: u64, seg: u8) -> Result<T, Faulted> {
+        let entry = self.tlb.read[Tlb::slot(self.tlb.bank, linear)];
+        if (linear ^ entry.tag) <= PAGE_SIZE - T::SIZE {
+            // SAFETY: a valid tag means that `linear + addend` is this page in a live host mapping (the memory map
+            // outlives the run, and the TLB is flushed when the map changes), and the whole access is inside it.
+            Ok(unsafe { std::ptr::read_unaligned(linear.wrapping_add(entry.addend) as *const T) })
+        } else {
+            self.read_slow(linear, T::SIZE, seg).map(T::from_wide)
+        }
+    }
+
+    /// Stores to a linear address with the current privilege.
+    #[inline(always)]
+    pub fn write<T: Scalar>(&mut self, linear: u64, value: T, seg: u8) -> Result<(), Faulted> {
+        let entry = self.tlb.write[Tlb::slot(self.tlb.bank, linear)];
+        if (linear ^ entry.tag) <= PAGE_SIZE - T::SIZE {
+            // SAFETY: as in `read`; write tags are valid only for RAM that is writable, dirty and holds no code.
+            unsafe { std::ptr::write_unaligned(linear.wrapping_add(entry.addend) as *mut T, value) };
+            Ok(())
+        } else {
+            self.write_slow(linear, T::SIZE, value.to_wide(), seg)
+        }
+    }
+
+    /// The memory operand's value.
+    #[inline(always)]
+    pub fn load<T: Scalar>(&mut self, op: &Op) -> Result<T, Faulted> {
+        let linear = self.linear::<false>(op, T::SIZE)?;
+        self.read(linear, op.seg)
+    }
+
+    #[inline(always)]
+    pub fn store<T: Scalar>(&mut self, op: &Op, value: T) -> Result<(), Faulted> {
+        let linear = self.linear::<true>(op, T::SIZE)?;
+        self.write(linear, value, op.seg)
+    }
+
+    /// Read-modify-write of the memory operand: checks for writing first, commits flags (in `f`) only when both
+    /// accesses are known to succeed.
+    #[inline(always)]
+    pub fn modify<T: Scalar>(&mut self, op: &Op, f: impl FnOnce(&mut Self, T) -> T) -> Result<(), Faulted> {
+        let linear = self.linear::<true>(op, T::SIZE)?;
+        let entry = self.tlb.write[Tlb::slot(self.tlb.bank, linear)];
+        if (linear ^ entry.tag) <= PAGE_SIZE - T::SIZE {
+            let host = linear.wrapping_add(entry.addend) as *mut T;
+            // SAFETY: as in `write`; a page that is writable through the TLB is readable too.
+            unsafe {
+                let old = std::ptr::read_unaligned(host);
+                let new = f(self, old);
+                std::ptr::write_unaligned(host, new);
+            }
+            Ok(())
+        } else {
+            self.probe_write(linear, T::SIZE, op.seg)?;
+            let old = self.read(linear, op.seg)?;
+            let new = f(self, old);
+            self.write(linear, new, op.seg)
+        }
+    }
+
+    // ---- runs of bytes ---------------------------------------------------------------------------------------
+
+    /// Host address of a byte that the TLB says may be read (or written) directly, and how many bytes follow in
+    /// its page.
+    #[inline(always)]
+    fn direct(&self, linear: u64, write: bool) -> Option<(u64, u64)> {
+        let slot = Tlb::slot(self.tlb.bank, linear);
+        let entry = if write { self.tlb.write[slot] } else { self.tlb.read[slot] };
+        let hit = (linear ^ entry.tag) < PAGE_SIZE;
+        hit.then(|| (linear.wrapping_add(entry.addend), PAGE_SIZE - (linear & PAGE_MASK)))
+    }
+
+    /// Copies up to `count` elements of `size` bytes, ascending, as far as both pages go. 0 if either is not directly accessible yet, or if
+    /// the destination overlaps the source from above (then each element must be seen by the next).
+    pub fn copy_in_page(&mut self, to: u64, from: u64, count: u64, size: u64) -> u64 {
+        let (Some((target, room)), Some((source, left))) = (self.direct(to, true), self.direct(from, false))
+        else {
+            return 0;
+        };
+        let done = count.min(room / size).min(left / size);
+        let run = done * size;
+        if target > source && target - source < run {
+            return 0;
+        }
+        // SAFETY: both runs lie inside live host pages (see `read`); `copy` allows the remaining kind of overlap.
+        unsafe { std::ptr::copy(source as *const u8, target as *mut u8, run as usize) };
+        done
+    }
+
+    /// Stores `value` up to `count` times, ascending, as far as the page goes; how many times.
+    pub fn fill_in_page<T: Scalar>(&mut self, to: u64, value: T, count: u64) -> u64 {
+        let Some((target, room)) = self.direct(to, true) else { return 0 };
+        let run = count.min(room / T::SIZE);
+        for n in 0..run {
+            // SAFETY: inside the live host page, as in `write`.
+            unsafe { std::ptr::write_unaligned((target + n * T::SIZE) as *mut T, value) };
+        }
+        run
+    }
+
+    // ---- slow path -------------------------------------------------------------------------------------------
+
+    fn privilege(&self) -> Privilege {
+        if self.cpl == 3 {
+            Privilege::User
+        } else {
+            Privilege::Supervisor { ac: self.s.rflags & rflags::AC != 0 }
+        }
+    }
+
+    /// Checks that do not depend on translation: canonical address, alignment.
+    fn check_address(&mut self, linear: u64, size: u64, seg: u8) -> Result<(), Faulted> {
+        if self.mode.long && !(canonical(linear) && canonical(linear.wrapping_add(size - 1))) {
+            return Err(self.segment_fault(seg));
+        }
+        let aligned = size.is_power_of_two() && linear & (size.min(8) - 1) == 0;
+        if !aligned && self.cpl == 3 && self.s.rflags & rflags::AC != 0 && self.s.cr0 & cr0::AM != 0 {
+            return Err(self.raise(vector::AC, Some(0)));
+        }
+        Ok(())
+    }
+
+    /// Translates one byte's address for `privilege`, raising #PF.
+    fn translate(
+        &mut self,
+        linear: u64,
+        intent: Intent,
+        privilege: Privilege,
+    ) -> Result<Translation, Faulted> {
+        walk(&self.paging, self.memory(), linear, intent, privilege).map_err(|fault| self.pf(linear, fault.0))
+    }
+
+    /// Translates and remembers: after this the TLB hits, if the page is plain memory.
+    fn translate_and_fill(
+        &mut self,
+        linear: u64,
+        intent: Intent,
+        bank: usize,
+        p: Privilege,
+    ) -> Result<u64, Faulted> {
+        let t = self.translate(linear, intent, p)?;
+        let view = self.memory().page(t.gpa);
+        if let Some(read) = view.read {
+            let flags = self.memory().flags(read.frame);
+            let same = view.write.is_some_and(|w| w.frame == read.frame);
+            let write = (t.writable && same && flags & CODE == 0).then_some(read.ptr as u64);
+            if write.is_some() && flags & DIRTY == 0 {
+                self.memory().set_flags(read.frame, DIRTY);
+            }
+            self.tlb.fill(Tlb::slot(bank, linear), linear, Some(read.ptr as u64), write, t.global);
+        }
+        Ok(t.gpa)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_slow(&mut self, linear: u64, size: u64, seg: u8) -> Result<u128, Faulted> {
+        self.check_address(linear, size, seg)?;
+        let (bank, privilege) = (self.tlb.bank, self.privilege());
+        let value = self.read_through(linear, size, bank, privilege)?;
+        self.watch(linear, size, false);
+        Ok(value)
+    }
+
+    fn read_through(&mut self, linear: u64, size: u64, bank: usize, p: Privilege) -> Result<u128, Faulted> {
+        let gpa = self.translate_and_fill(linear, Intent::Read, bank, p)?;
+        let first = (PAGE_SIZE - (linear & PAGE_MASK)).min(size);
+        if first == size {
+            return self.read_physical(gpa, size);
+        }
+        let next = linear.wrapping_add(first) & self.addr_mask;
+        let gpa2 = self.translate_and_fill(next, Intent::Read, bank, p)?;
+        let low = self.read_physical(gpa, first)?;
+        Ok(low | self.read_physical(gpa2, size - first)? << (8 * first))
+    }
+
+    /// Reads inside one page.
+    fn read_physical(&mut self, gpa: u64, size: u64) -> Result<u128, Faulted> {
+        if self.memory().page(gpa).read.is_some() {
+            let mut bytes = [0; 16];
+            self.memory().read(gpa, &mut bytes[..size as usize]);
+            return Ok(u128::from_le_bytes(bytes));
+        }
+        self.need_one_shot()?;
+        let mut value = 0;
+        for (at, width) in pieces(gpa, size) {
+            let part = self.synced_bus().memory_read(at, width) & width.mask();
+            value |= u128::from(part) << (8 * (at - gpa));
+        }
+        Ok(value)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_slow(&mut self, linear: u64, size: u64, value: u128, seg: u8) -> Result<(), Faulted> {
+        self.check_address(linear, size, seg)?;
+        let (bank, privilege) = (self.tlb.bank, self.privilege());
+        self.write_through(linear, size, value, bank, privilege)?;
+        self.watch(linear, size, true);
+        Ok(())
+    }
+
+    fn write_through(
+        &mut self,
+        linear: u64,
+        size: u64,
+        value: u128,
+        bank: usize,
+        privilege: Privilege,
+    ) -> Result<(), Faulted> {
+        let gpa = self.translate_and_fill(linear, Intent::Write, bank, privilege)?;
+        let first = (PAGE_SIZE - (linear & PAGE_MASK)).min(size);
+        if first == size {
+            self.writable_now(gpa, size)?;
+            self.write_physical(gpa, size, value);
+            return Ok(());
+        }
+        let next = linear.wrapping_add(first) & self.addr_mask;
+        let gpa2 = self.translate_and_fill(next, Intent::Write, bank, privilege)?;
+        self.writable_now(gpa, first)?;
+        self.writable_now(gpa2, size - first)?;
+        self.write_physical(gpa, first, value);
+        self.write_physical(gpa2, size - first, value >> (8 * first));
+        Ok(())
+    }
+
+    /// A store to a device or onto decoded code must run by itself.
+    fn writable_now(&mut self, gpa: u64, size: u64) -> Result<(), Faulted> {
+        match self.memory().page(gpa).write {
+            None if self.memory().page(gpa).read.is_some() => Ok(()), // ROM: swallowed
+            None => self.need_one_shot(),
+            Some(page) => {
+                let hit = self.memory().flags(page.frame) & CODE != 0
+                    && self.cache.granules_of(page.frame) & granules(gpa & PAGE_MASK, size) != 0;
+                if hit { self.need_one_shot() } else { Ok(()) }
+            }
+        }
+    }
+
+    fn need_one_shot(&mut self) -> Result<(), Faulted> {
+        if self.one_shot {
+            return Ok(());
+        }
+        self.why = Why::OneShot;
+        Err(Faulted)
+    }
+
+    /// Writes inside one page.
+    fn write_physical(&mut self, gpa: u64, size: u64, value: u128) {
+        let view = self.memory().page(gpa);
+        let Some(page) = view.write else {
+            if view.read.is_none() {
+                for (at, width) in pieces(gpa, size) {
+                    let part = (value >> (8 * (at - gpa))) as u64 & width.mask();
+                    self.synced_bus().memory_write(at, width, part);
+                }
+            }
+            return;
+        };
+        let offset = (gpa & PAGE_MASK) as usize;
+        // SAFETY: `page` is a live host page of the memory map and the bytes lie inside it.
+        unsafe {
+            std::ptr::copy_nonoverlapping(value.to_le_bytes().as_ptr(), page.ptr.add(offset), size as usize);
+        }
+        let flags = self.memory().flags(page.frame);
+        if flags & DIRTY == 0 {
+            self.memory().set_flags(page.frame, DIRTY);
+        }
+        if flags & CODE != 0 && self.cache.granules_of(page.frame) & granules(gpa & PAGE_MASK, size) != 0 {
+            self.drop_code(page.frame);
+        }
+    }
+
+    /// Forgets everything decoded from a frame.
+    pub fn drop_code(&mut self, frame: crate::Frame) {
+        self.cache.drop_frame(frame);
+        self.memory().clear_flags(frame, CODE);
+        self.new_epoch();
+    }
+
+    // ---- probes and system accesses --------------------------------------------------------------------------
+
+    /// Makes sure that a later write of `size` bytes (any size up to a page) will not fault. Part of what makes
+    /// faults precise: instructions with several stores probe them all first.
+    pub fn probe_write(&mut self, linear: u64, size: u64, seg: u8) -> Result<(), Faulted> {
+        self.check_address(linear, size, seg)?;
+        let (bank, privilege) = (self.tlb.bank, self.privilege());
+        self.probe(linear, size, Intent::Write, bank, privilege)
+    }
+
+    /// Makes sure that a later read of `size` bytes (any size up to a page) will not fault.
+    pub fn probe_read(&mut self, linear: u64, size: u64, seg: u8) -> Result<(), Faulted> {
+        self.check_address(linear, size, seg)?;
+        let (bank, privilege) = (self.tlb.bank, self.privilege());
+        self.probe(linear, size, Intent::Read, bank, privilege)
+    }
+
+    fn probe(
+        &mut self,
+        linear: u64,
+        size: u64,
+        intent: Intent,
+        bank: usize,
+        p: Privilege,
+    ) -> Result<(), Faulted> {
+        let first = (PAGE_SIZE - (linear & PAGE_MASK)).min(size);
+        let next = linear.wrapping_add(first) & self.addr_mask;
+        let gpa = self.translate_and_fill(linear, intent, bank, p)?;
+        if first < size {
+            let gpa2 = self.translate_and_fill(next, intent, bank, p)?;
+            self.plain_or_one_shot(gpa2, size - first, intent)?;
+        }
+        self.plain_or_one_shot(gpa, first, intent)
+    }
+
+    fn plain_or_one_shot(&mut self, gpa: u64, size: u64, intent: Intent) -> Result<(), Faulted> {
+        if intent == Intent::Write {
+            self.writable_now(gpa, size)
+        } else if self.memory().page(gpa).read.is_none() {
+            self.need_one_shot()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Supervisor read whatever the CPL: descriptor tables, TSS, interrupt stacks.
+    pub fn read_sys<T: Scalar>(&mut self, linear: u64) -> Result<T, Faulted> {
+        let linear = linear & self.system_mask();
+        self.read_through(linear, T::SIZE, self.system_bank(), Privilege::Implicit).map(T::from_wide)
+    }
+
+    /// Supervisor write whatever the CPL.
+    pub fn write_sys<T: Scalar>(&mut self, linear: u64, value: T) -> Result<(), Faulted> {
+        let linear = linear & self.system_mask();
+        self.write_through(linear, T::SIZE, value.to_wide(), self.system_bank(), Privilege::Implicit)
+    }
+
+    /// Makes sure that later system writes of `size` bytes will not fault.
+    pub fn probe_sys(&mut self, linear: u64, size: u64) -> Result<(), Faulted> {
+        let linear = linear & self.system_mask();
+        self.probe(linear, size, Intent::Write, self.system_bank(), Privilege::Implicit)
+    }
+
+    /// In long mode system structures live at 64-bit addresses even while compatibility code runs.
+    fn system_mask(&self) -> u64 {
+        if self.long_mode() { u64::MAX } else { u64::from(u32::MAX) }
+    }
+
+    fn system_bank(&self) -> usize {
+        Bank::Supervisor as usize * ENTRIES
+    }
+
+    /// Reads guest-physical memory directly (A20 applied); not for devices.
+    pub fn read_gpa<const N: usize>(&self, gpa: u64) -> [u8; N] {
+        self.memory().read_array(gpa & self.paging.a20_mask)
+    }
+
+    /// Data breakpoints (Intel SDM Vol. 3B 17.2.5): a hit is a trap after the instruction.
+    fn watch(&mut self, linear: u64, size: u64, write: bool) {
+        if self.s.dr7 & 0xFF == 0 {
+            return;
+        }
+        for n in 0..4 {
+            let kind = self.s.dr7 >> (16 + 4 * n) & 3;
+            let enabled = self.s.dr7 >> (2 * n) & 3 != 0;
+            if !enabled || !(kind == 3 || (kind == 1 && write)) {
+                continue;
+            }
+            let len = [1, 2, 8, 4][(self.s.dr7 >> (18 + 4 * n) & 3) as usize];
+            let start = self.s.dr[n as usize] & !(len - 1);
+            if linear < start.wrapping_add(len) && start < linear.wrapping_add(size) {
+                self.s.pending_debug |= 1 << n;
+            }
+        }
+    }
+}
+
+/// Whether bits 47 to 63 are all equal.
+#[inline(always)]
+pub fn canonical(linear: u64) -> bool {
+    ((linear << 16) as i64 >> 16) as u64 == linear
+}
+
+/// Whether `size` bytes at `offset` are inside the segment (Intel SDM Vol. 3A 5.3).
+fn in_limit(segment: &Segment, offset: u64, size: u64) -> bool {
+    let last = offset + (size - 1);
+    let limit = u64::from(segment.limit);
+    if segment.expands_down() {
+        let top = if segment.is(Segment::DB) { 0xFFFF_FFFF } else { 0xFFFF };
+        offset > limit && last <= top
+    } else {
+        last <= limit
+    }
+}
+
+/// Naturally aligned pieces of an access to the bus.
+fn pieces(gpa: u64, size: u64) -> impl Iterator<Item = (u64, Width)> {
+    let mut at = gpa;
+    let end = gpa + size;
+    std::iter::from_fn(move || {
+        let left = end.checked_sub(at).filter(|left| *left > 0)?;
+        let aligned = if at == 0 { 8 } else { 1 << at.trailing_zeros().min(3) };
+        let bytes = [8, 4, 2, 1].into_iter().find(|b| *b <= left && *b <= aligned)?;
+        let piece = (at, Width::from_bytes(bytes)?);
+        at += bytes;
+        Some(piece)
+    })
+}

@@ -1,0 +1,26 @@
+//! The reference engine: a tail-threaded interpreter over pre-decoded ops. It is complete, and it is the definition.
+
+mod alu;
+mod bits;
+mod branch;
+mod cache;
+mod cpu;
+mod data;
+mod exception;
+mod lower;
+mod memory;
+mod muldiv;
+mod op;
+mod run;
+mod shift;
+mod sse;
+mod stack;
+mod string;
+mod system;
+mod tlb;
+mod word;
+mod x87;
+
+pub use cpu::Cpu;
+use op::Faulted;
+pub use run::Interpreter;

@@ -1,0 +1,591 @@
+//! The run loop: instruction boundaries, events, and finding the next block.
+
+use super::branch::stop_op;
+use super::cache::{self, Block, CodePage};
+use super::cpu::{Cpu, MAX_BLOCK};
+use super::exception::{Exception, Why, vector};
+use super::lower::{Outcome, lower_block};
+use super::memory::canonical;
+use super::op::{Faulted, Op, OpRef};
+use super::system::interrupt::{self, Event, Source};
+use super::word::RIP_BASE;
+use crate::memory::{CODE, PAGE_MASK, PAGE_SIZE};
+use crate::mmu::{Intent, Privilege, walk};
+use crate::vcpu::{Activity, SegmentName, Shadow, VcpuState, rflags};
+use crate::{Attention, Bus, Caps, DebugStop, Engine, Exit, Forget, Frame, Stop};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The most instructions between two visits to the run loop (see the module documentation of `op`).
+const SLICE: i64 = 8192;
+/// DR6.BS: single step.
+const BS: u64 = 1 << 14;
+
+/// The reference engine.
+pub struct Interpreter {
+    cpu: Box<Cpu>,
+    map_generation: u64,
+}
+
+impl Interpreter {
+    pub fn new() -> Self {
+        Self { cpu: Box::default(), map_generation: 0 }
+    }
+}
+
+impl Default for Interpreter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Engine for Interpreter {
+    fn caps(&self) -> Caps {
+        Caps { counts: true }
+    }
+
+    fn run(&mut self, state: &mut VcpuState, bus: &mut dyn Bus, stop: &Stop) -> Exit {
+        let cpu = &mut *self.cpu;
+        cpu.attach(bus);
+        cpu.enter_state(state);
+        if self.map_generation != cpu.memory().generation() {
+            self.map_generation = cpu.memory().generation();
+            cpu.flush_tlb(false);
+        }
+        let exit = Run { cpu, stop: *stop, map_generation: &mut self.map_generation, done: 0 }.go();
+        let cpu = &mut *self.cpu;
+        cpu.leave_state(state);
+        cpu.detach();
+        exit
+    }
+
+    fn forget(&mut self, what: Forget) {
+        self.map_generation = u64::MAX;
+        if what == Forget::All {
+            // Frames keep their CODE flag until somebody writes them: harmless, the flag only makes stores look.
+            self.cpu.cache.clear();
+            self.cpu.cache.bury();
+        }
+    }
+}
+
+struct Run<'a> {
+    cpu: &'a mut Cpu,
+    stop: Stop,
+    map_generation: &'a mut u64,
+    /// Instructions run since the start, for [`Stop::after`].
+    done: u64,
+}
+
+impl Run<'_> {
+    fn go(mut self) -> Exit {
+        if let Some(exit) = self.wake() {
+            return exit;
+        }
+        self.cpu.left = 0;
+        self.cpu.budget_mark = self.cpu.budget;
+        loop {
+            self.refresh();
+            if let Some(exit) = self.boundary() {
+                self.cpu.synced_bus();
+                return exit;
+            }
+        }
+    }
+
+    /// A halted CPU goes on only for an interrupt it will take.
+    fn wake(&mut self) -> Option<Exit> {
+        match self.cpu.s.activity {
+            Activity::Running => return None,
+            Activity::Shutdown => return Some(Exit::Shutdown),
+            Activity::WaitForSipi => return Some(Exit::Halted),
+            Activity::Halted => {}
+        }
+        let attention = self.attention();
+        let maskable = attention & Attention::INTR != 0 && self.cpu.s.rflags & rflags::IF != 0;
+        let nmi = attention & Attention::NMI != 0 && !self.cpu.s.nmi_blocked;
+        if maskable || nmi || self.cpu.s.pending_debug != 0 {
+            self.cpu.s.activity = Activity::Running;
+            return None;
+        }
+        Some(Exit::Halted)
+    }
+
+    fn attention(&mut self) -> u32 {
+        self.cpu.raw_bus().attention().load(Relaxed)
+    }
+
+    /// Takes note of what others did to memory and the memory map.
+    fn refresh(&mut self) {
+        let cpu = &mut *self.cpu;
+        if cpu.cache.has_graves() {
+            cpu.link_from = OpRef::NONE;
+            cpu.cache.bury();
+        }
+        if cpu.memory().any_code_written() {
+            for frame in cpu.memory().take_code_written() {
+                cpu.drop_code(frame);
+            }
+        }
+        if *self.map_generation != cpu.memory().generation() {
+            *self.map_generation = cpu.memory().generation();
+            cpu.flush_tlb(false);
+        }
+        if cpu.cache.is_full() {
+            for frame in cpu.cache.clear() {
+                cpu.memory().clear_flags(frame, CODE);
+            }
+            cpu.new_epoch();
+        }
+    }
+
+    /// One instruction boundary: takes a pending event, or runs code.
+    fn boundary(&mut self) -> Option<Exit> {
+        match self.cpu.s.activity {
+            Activity::Running => {}
+            Activity::Shutdown => return Some(Exit::Shutdown),
+            Activity::Halted | Activity::WaitForSipi => return Some(Exit::Halted),
+        }
+        let shadow = self.cpu.s.shadow;
+        if self.cpu.s.pending_debug != 0 && shadow != Shadow::MovSs {
+            self.debug_trap();
+            return None;
+        }
+        let attention = self.attention();
+        if attention & (Attention::STOP | Attention::INIT | Attention::SIPI) != 0 {
+            return Some(Exit::Stopped);
+        }
+        if attention != 0 && shadow == Shadow::None && self.take_interrupt(attention) {
+            return None;
+        }
+        if self.stop.at.is_some_and(|at| at == self.linear_rip() && self.done > 0) {
+            return Some(Exit::Debug(DebugStop::Address(self.linear_rip())));
+        }
+        self.cpu.ask_allowance();
+        let mut left = self.cpu.left;
+        if let Some(after) = self.stop.after {
+            let more = after.saturating_sub(self.done);
+            if more == 0 {
+                return Some(Exit::Debug(DebugStop::Count));
+            }
+            left = left.min(i64::try_from(more).unwrap_or(i64::MAX));
+        }
+        if left <= 0 {
+            return Some(Exit::Stopped);
+        }
+        self.execute(left, shadow);
+        None
+    }
+
+    fn linear_rip(&self) -> u64 {
+        let cs = self.cpu.segment(SegmentName::Cs).base;
+        let base = if self.cpu.mode.long { 0 } else { cs };
+        base.wrapping_add(self.cpu.rip) & self.cpu.addr_mask
+    }
+
+    fn debug_trap(&mut self) {
+        let cpu = &mut *self.cpu;
+        cpu.s.dr6 |= std::mem::take(&mut cpu.s.pending_debug);
+        self.raise(Event { vector: vector::DB, error: None, source: Source::Trap });
+    }
+
+    fn take_interrupt(&mut self, attention: u32) -> bool {
+        let cpu = &mut *self.cpu;
+        if attention & Attention::NMI != 0 && !cpu.s.nmi_blocked {
+            cpu.raw_bus().attention().fetch_and(!Attention::NMI, Relaxed);
+            cpu.s.nmi_blocked = true;
+            self.raise(Event { vector: vector::NMI, error: None, source: Source::Nmi });
+            return true;
+        }
+        if attention & Attention::INTR != 0 && cpu.s.rflags & rflags::IF != 0 {
+            let vector = cpu.synced_bus().acknowledge();
+            self.raise(Event { vector, error: None, source: Source::External });
+            return true;
+        }
+        false
+    }
+
+    /// Runs up to `left` instructions, one at a time where something must be checked after each.
+    fn execute(&mut self, left: i64, shadow: Shadow) {
+        let tf = self.cpu.s.rflags & rflags::TF != 0;
+        let breakpoints = self.code_breakpoints();
+        let single = shadow != Shadow::None || tf || breakpoints || self.stop.at.is_some();
+        self.cpu.s.shadow = Shadow::None;
+        self.cpu.step_suppressed = false;
+        if breakpoints && self.hit_breakpoint() {
+            return;
+        }
+        let before = self.cpu.budget_mark - self.cpu.budget;
+        debug_assert_eq!(before, 0, "the count is up to date at a boundary");
+        let entry = match self.enter() {
+            Ok(entry) => entry,
+            Err(Faulted) => return self.settle(),
+        };
+        let limited = !self.cpu.mode.flat_code && !self.cpu.page_in_limit;
+        let count = if single || limited { 1 } else { left.min(SLICE) };
+        if count <= MAX_BLOCK {
+            self.run_exactly(entry, count, limited);
+        } else {
+            self.cpu.budget = count - MAX_BLOCK;
+            self.cpu.budget_mark = self.cpu.budget;
+            run_ops(self.cpu, entry);
+        }
+        let ran = self.count();
+        let ok = self.cpu.why == Why::Lookup;
+        self.settle();
+        if tf && ok && ran == 1 && !self.cpu.step_suppressed {
+            self.cpu.s.pending_debug |= BS;
+        }
+    }
+
+    /// Brings the counts up to date; how many instructions ran since the last time.
+    fn count(&mut self) -> u64 {
+        let ran = (self.cpu.budget_mark - self.cpu.budget) as u64;
+        self.done += ran;
+        ran
+    }
+
+    /// Runs at most `count` instructions of the block at `entry`, and no other block.
+    fn run_exactly(&mut self, entry: OpRef, count: i64, check_limit: bool) {
+        let mut scratch: Vec<Op> = Vec::with_capacity(count as usize + 1);
+        let mut at = entry;
+        for _ in 0..count {
+            let op = at.get();
+            if op.len == 0 {
+                break; // the terminator of the block
+            }
+            scratch.push(op.clone());
+            if op.ends {
+                break;
+            }
+            at = at.next();
+        }
+        let last = &scratch[scratch.len() - 1];
+        let (end, idx) = (last.off + u16::from(last.len), scratch.len() as u8);
+        if check_limit && self.cpu.rip.wrapping_add(u64::from(scratch[0].len) - 1) > self.code_limit() {
+            self.cpu.gp(0);
+            return;
+        }
+        scratch.push(stop_op(end, idx));
+        self.cpu.budget = 0;
+        self.cpu.budget_mark = 0;
+        run_ops(self.cpu, OpRef::new(&scratch[0]));
+        if self.cpu.why == Why::OneShot && self.cpu.budget == 0 {
+            // It is the first op that wants to run by itself: do it here.
+            self.cpu.why = Why::Lookup;
+            self.one_shot(&scratch[0]);
+        }
+        self.cpu.link_from = OpRef::NONE;
+    }
+
+    fn code_limit(&self) -> u64 {
+        u64::from(self.cpu.segment(SegmentName::Cs).limit)
+    }
+
+    /// Runs one instruction with device accesses and stores to code allowed.
+    fn one_shot(&mut self, op: &Op) {
+        let mut alone = op.clone();
+        alone.idx = 0;
+        let end = stop_op(op.off + u16::from(op.len), 1);
+        let scratch = [alone, end];
+        self.cpu.one_shot = true;
+        run_ops(self.cpu, OpRef::new(&scratch[0]));
+        self.cpu.one_shot = false;
+        self.cpu.link_from = OpRef::NONE;
+    }
+
+    /// Deals with the reason why ops stopped running.
+    fn settle(&mut self) {
+        match std::mem::replace(&mut self.cpu.why, Why::Lookup) {
+            Why::Lookup => {}
+            Why::Exception(exception) => self.raise_exception(exception),
+            Why::OneShot => self.retry_alone(),
+        }
+    }
+
+    /// The instruction at RIP again, by itself.
+    fn retry_alone(&mut self) {
+        self.cpu.synced_bus();
+        match self.enter() {
+            Ok(entry) => {
+                self.cpu.budget = 0;
+                self.cpu.budget_mark = 0;
+                self.one_shot(&entry.get().clone());
+                self.count();
+            }
+            Err(Faulted) => {}
+        }
+        if let Why::Exception(exception) = std::mem::replace(&mut self.cpu.why, Why::Lookup) {
+            self.raise_exception(exception);
+        }
+    }
+
+    // ---- finding code ----------------------------------------------------------------------------------------
+
+    /// The block at RIP.
+    fn enter(&mut self) -> Result<OpRef, Faulted> {
+        let from = std::mem::replace(&mut self.cpu.link_from, OpRef::NONE);
+        let cpu = &mut *self.cpu;
+        if cpu.mode.flat_code {
+            let op = cpu.cache.jump(cpu.rip, cpu.generation);
+            if !op.is_none() {
+                let base = cpu.rip & !PAGE_MASK;
+                cpu.r.set(RIP_BASE, base);
+                link(cpu, from, op);
+                return Ok(op);
+            }
+        }
+        self.enter_slowly(from)
+    }
+
+    fn enter_slowly(&mut self, from: OpRef) -> Result<OpRef, Faulted> {
+        self.check_rip()?;
+        let linear = self.linear_rip();
+        let page = self.code_page(linear & !PAGE_MASK)?;
+        let cpu = &mut *self.cpu;
+        let offset = linear & PAGE_MASK;
+        let base = cpu.rip.wrapping_sub(offset);
+        cpu.r.set(RIP_BASE, base);
+        cpu.page_in_limit = cpu.mode.flat_code
+            || (base <= cpu.rip
+                && base.wrapping_add(PAGE_MASK) <= u64::from(cpu.segment(SegmentName::Cs).limit));
+        let key = cache::key(page.frame, offset, cpu.generation as u8);
+        if let Some(block) = cpu.cache.block(key) {
+            let (op, second) = (block.entry(), block.second);
+            if second.is_none() {
+                if cpu.mode.flat_code {
+                    cpu.cache.remember_jump(cpu.rip, cpu.generation, op);
+                }
+                link(cpu, from, op);
+                return Ok(op);
+            }
+            if second == Some(self.code_page(next_page(self.cpu, linear))?.frame) {
+                return Ok(op);
+            }
+        }
+        self.decode(key, page, linear, from)
+    }
+
+    /// RIP must be canonical, or inside CS.
+    fn check_rip(&mut self) -> Result<(), Faulted> {
+        let cpu = &mut *self.cpu;
+        let bad = if cpu.mode.long {
+            !canonical(cpu.rip)
+        } else {
+            !cpu.mode.flat_code && cpu.rip > u64::from(cpu.segment(SegmentName::Cs).limit)
+        };
+        if bad { Err(cpu.gp(0)) } else { Ok(()) }
+    }
+
+    /// The page of code at a linear page address, from the code TLB or by a walk.
+    fn code_page(&mut self, linear_page: u64) -> Result<CodePage, Faulted> {
+        let cpu = &mut *self.cpu;
+        if let Some(page) = cpu.cache.code_page(linear_page, cpu.generation) {
+            return Ok(page);
+        }
+        let privilege = if cpu.cpl == 3 { Privilege::User } else { Privilege::Supervisor { ac: false } };
+        let translation = walk(&cpu.paging, cpu.memory(), linear_page, Intent::Fetch, privilege)
+            .map_err(|fault| cpu.pf(fetch_address(cpu.rip, linear_page, cpu), fault.0))?;
+        let host = cpu.memory().page(translation.gpa).read;
+        let page = CodePage {
+            linear: linear_page,
+            generation: cpu.generation,
+            frame: host.map_or(NO_FRAME, |h| h.frame),
+            host: host.map_or(0, |h| h.ptr as u64),
+        };
+        if page.frame != NO_FRAME {
+            let hash = (linear_page >> 12) as usize & 4095;
+            cpu.code_pages[hash >> 6] |= 1 << (hash & 63);
+            cpu.cache.remember_code_page(page);
+        }
+        Ok(page)
+    }
+
+    /// Decodes the block at `linear` and puts it into the cache.
+    fn decode(
+        &mut self,
+        key: cache::Key,
+        page: CodePage,
+        linear: u64,
+        from: OpRef,
+    ) -> Result<OpRef, Faulted> {
+        let mode = self.cpu.mode;
+        let offset = linear & PAGE_MASK;
+        let mut bytes = [0u8; 1024];
+        let len = (PAGE_SIZE - offset).min(1024) as usize;
+        self.fetch(page, offset, &mut bytes[..len]);
+        match lower_block(&bytes[..len], offset as u16, mode, MAX_BLOCK as usize) {
+            Outcome::Block { ops, bytes } => {
+                let block = Block { ops: ops.into_boxed_slice(), second: None };
+                let op = self.keep(key, block, &[(page.frame, offset, bytes)]);
+                let cpu = &mut *self.cpu;
+                if page.frame == NO_FRAME {
+                    return Ok(op);
+                }
+                if mode.flat_code {
+                    cpu.cache.remember_jump(cpu.rip, cpu.generation, op);
+                }
+                link(cpu, from, op);
+                Ok(op)
+            }
+            Outcome::Truncated => {
+                let next = self.code_page(next_page(self.cpu, linear))?;
+                let mut both = [0u8; 30];
+                both[..len].copy_from_slice(&bytes[..len]);
+                self.fetch(next, 0, &mut both[len..len + 15]);
+                let Outcome::Block { ops, bytes } = lower_block(&both[..len + 15], offset as u16, mode, 1)
+                else {
+                    return Err(self.cpu.ud());
+                };
+                let second = Some(next.frame);
+                let spans =
+                    [(page.frame, offset, len as u64), (next.frame, 0, bytes.saturating_sub(len as u64))];
+                Ok(self.keep(key, Block { ops: ops.into_boxed_slice(), second }, &spans))
+            }
+        }
+    }
+
+    /// Stores a block and marks its frames as code, so that stores to them are seen.
+    fn keep(&mut self, key: cache::Key, block: Block, spans: &[(Frame, u64, u64)]) -> OpRef {
+        let cpu = &mut *self.cpu;
+        for (frame, ..) in spans {
+            if *frame != NO_FRAME && cpu.memory().flags(*frame) & CODE == 0 {
+                cpu.memory().set_flags(*frame, CODE);
+                let host = cpu.memory().frame_address(*frame);
+                cpu.tlb.protect(host);
+            }
+        }
+        cpu.cache.insert(key, block, spans)
+    }
+
+    /// Copies code bytes out of a page; a page of no memory reads from the bus.
+    fn fetch(&mut self, page: CodePage, offset: u64, into: &mut [u8]) {
+        if page.frame == NO_FRAME {
+            // Execution from a device or from nowhere: what a floating bus gives.
+            into.fill(0xFF);
+        } else {
+            self.cpu.memory().read_frame(page.frame, offset, into);
+        }
+    }
+
+    // ---- events ----------------------------------------------------------------------------------------------
+
+    fn raise_exception(&mut self, exception: Exception) {
+        self.raise(Event { vector: exception.vector, error: exception.error, source: Source::Fault });
+    }
+
+    /// Delivers an event, and what goes wrong on the way (Intel SDM Vol. 3A 6.15, table 6-5).
+    fn raise(&mut self, first: Event) {
+        let mut event = first;
+        self.cpu.one_shot = true;
+        loop {
+            match interrupt::deliver(self.cpu, &event) {
+                Ok(()) => break,
+                Err(Faulted) => {
+                    let Why::Exception(next) = std::mem::replace(&mut self.cpu.why, Why::Lookup) else {
+                        break;
+                    };
+                    if event.vector == vector::DF && event.source == Source::Fault {
+                        self.cpu.s.activity = Activity::Shutdown;
+                        break;
+                    }
+                    event = escalate(&event, next);
+                }
+            }
+        }
+        self.cpu.one_shot = false;
+        self.cpu.link_from = OpRef::NONE;
+        self.cpu.why = Why::Lookup;
+    }
+
+    /// Some breakpoint in DR7 watches instruction fetches.
+    fn code_breakpoints(&self) -> bool {
+        let dr7 = self.cpu.s.dr7;
+        dr7 & 0xFF != 0 && (0..4).any(|n| dr7 >> (2 * n) & 3 != 0 && dr7 >> (16 + 4 * n) & 3 == 0)
+    }
+
+    /// Instruction breakpoints are faults before the instruction, unless RF is set (Intel SDM Vol. 3B 17.3.1.1).
+    fn hit_breakpoint(&mut self) -> bool {
+        let rip = self.linear_rip();
+        let cpu = &mut *self.cpu;
+        if cpu.s.rflags & rflags::RF != 0 {
+            cpu.s.rflags &= !rflags::RF;
+            return false;
+        }
+        let hits = (0..4)
+            .filter(|n| cpu.s.dr7 >> (2 * n) & 3 != 0 && cpu.s.dr7 >> (16 + 4 * n) & 3 == 0)
+            .filter(|n| cpu.s.dr[*n as usize] == rip)
+            .fold(0u64, |bits, n| bits | 1 << n);
+        if hits == 0 {
+            return false;
+        }
+        cpu.s.dr6 |= hits;
+        self.raise(Event { vector: vector::DB, error: None, source: Source::Fault });
+        true
+    }
+}
+
+/// No memory: code fetched from the bus.
+const NO_FRAME: Frame = Frame(u32::MAX);
+
+fn next_page(cpu: &Cpu, linear: u64) -> u64 {
+    ((linear & !PAGE_MASK).wrapping_add(PAGE_SIZE)) & cpu.addr_mask
+}
+
+/// CR2 for a failed fetch: the first byte that could not be fetched.
+fn fetch_address(rip: u64, linear_page: u64, cpu: &Cpu) -> u64 {
+    let base = if cpu.mode.long { 0 } else { cpu.segment(SegmentName::Cs).base };
+    let linear = base.wrapping_add(rip) & cpu.addr_mask;
+    if linear & !PAGE_MASK == linear_page { linear } else { linear_page }
+}
+
+/// Links a direct branch to the block it has just led to.
+fn link(cpu: &Cpu, from: OpRef, to: OpRef) {
+    if from.is_none() {
+        return;
+    }
+    let branch = from.get();
+    branch.link.set(to);
+    if branch.imm >= PAGE_SIZE {
+        branch.link_generation.set(cpu.generation);
+    }
+}
+
+/// Runs ops until one asks for the run loop.
+fn run_ops(cpu: &mut Cpu, entry: OpRef) {
+    let mut op = entry;
+    while !op.is_none() {
+        op = (op.get().handler)(cpu, op);
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Class {
+    Benign,
+    Contributory,
+    PageFault,
+}
+
+fn class(event_vector: u8, source: Source) -> Class {
+    match (source, event_vector) {
+        (Source::Fault, vector::PF) => Class::PageFault,
+        (Source::Fault, vector::DE | vector::TS | vector::NP | vector::SS | vector::GP) => {
+            Class::Contributory
+        }
+        _ => Class::Benign,
+    }
+}
+
+/// What to deliver when delivering `first` raised `next`.
+fn escalate(first: &Event, next: Exception) -> Event {
+    let (a, b) = (class(first.vector, first.source), class(next.vector, Source::Fault));
+    let double = matches!(
+        (a, b),
+        (Class::Contributory, Class::Contributory)
+            | (Class::PageFault, Class::Contributory | Class::PageFault)
+    );
+    if double || (first.vector == vector::DF && first.source == Source::Fault) {
+        Event { vector: vector::DF, error: Some(0), source: Source::Fault }
+    } else {
+        Event { vector: next.vector, error: next.error, source: Source::Fault }
+    }
+}

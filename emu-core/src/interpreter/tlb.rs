@@ -1,0 +1,98 @@
+//! The software TLB: per bank, direct-mapped read and write entries {tag, addend}.
+//!
+//! A probe is one load, xor and compare: `(linear ^ tag) <= 4096 - size` holds only for an access that lies wholly
+//! in the tagged page. Write tags stay invalid for pages that are clean (D = 0), ROM, code, or MMIO, so dirty
+//! flags, self-modifying code and dirty tracking cost nothing on hits.
+
+/// Entries per bank and direction.
+pub const ENTRIES: usize = 512;
+const BANKS: usize = 4;
+
+/// Which translations are valid for the current privilege. `NEVER` is never filled: every access goes the slow way
+/// (alignment checks, data breakpoints).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Bank {
+    Supervisor = 0,
+    /// Supervisor with RFLAGS.AC set while SMAP is on.
+    SupervisorAc = 1,
+    User = 2,
+    Never = 3,
+}
+
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// Linear address of the page, or an address that never has this index.
+    pub tag: u64,
+    /// Host address minus linear address.
+    pub addend: u64,
+}
+
+pub struct Tlb {
+    pub read: Box<[Entry; ENTRIES * BANKS]>,
+    pub write: Box<[Entry; ENTRIES * BANKS]>,
+    global: Box<[bool; ENTRIES * BANKS]>,
+    /// `bank * ENTRIES`.
+    pub bank: usize,
+}
+
+fn invalid(slot: usize) -> Entry {
+    // The index bits of this tag differ from those of every address that probes the slot.
+    Entry { tag: (((slot ^ 1) as u64) % ENTRIES as u64) << 12, addend: 0 }
+}
+
+fn fresh() -> Box<[Entry; ENTRIES * BANKS]> {
+    Box::new(std::array::from_fn(invalid))
+}
+
+impl Tlb {
+    pub fn new() -> Self {
+        Self { read: fresh(), write: fresh(), global: Box::new([false; ENTRIES * BANKS]), bank: 0 }
+    }
+
+    #[inline(always)]
+    pub fn slot(bank: usize, linear: u64) -> usize {
+        (bank | ((linear >> 12) as usize & (ENTRIES - 1))) & (ENTRIES * BANKS - 1)
+    }
+
+    pub fn fill(&mut self, slot: usize, linear: u64, read: Option<u64>, write: Option<u64>, global: bool) {
+        let tag = linear & !0xFFF;
+        if slot >= ENTRIES * Bank::Never as usize {
+            return;
+        }
+        let make =
+            |host: Option<u64>| host.map_or(invalid(slot), |h| Entry { tag, addend: h.wrapping_sub(tag) });
+        self.read[slot] = make(read);
+        self.write[slot] = make(write);
+        self.global[slot] = global;
+    }
+
+    /// Forgets everything, or all but global pages.
+    pub fn flush(&mut self, keep_global: bool) {
+        for slot in 0..ENTRIES * Bank::Never as usize {
+            if !(keep_global && self.global[slot]) {
+                self.read[slot] = invalid(slot);
+                self.write[slot] = invalid(slot);
+            }
+        }
+    }
+
+    /// Forgets the page of one linear address in all banks.
+    pub fn flush_page(&mut self, linear: u64) {
+        for bank in 0..Bank::Never as usize {
+            let slot = Self::slot(bank * ENTRIES, linear);
+            self.read[slot] = invalid(slot);
+            self.write[slot] = invalid(slot);
+        }
+    }
+
+    /// Takes away direct writes to one host page, at whatever linear address.
+    pub fn protect(&mut self, host_page: u64) {
+        for slot in 0..ENTRIES * Bank::Never as usize {
+            let entry = self.write[slot];
+            if entry.tag.wrapping_add(entry.addend) == host_page {
+                self.write[slot] = invalid(slot);
+            }
+        }
+    }
+}

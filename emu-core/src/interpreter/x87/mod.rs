@@ -1,0 +1,8 @@
+//! Handlers of the x87 family.
+
+use super::lower::{Decoded, Lowered};
+use super::op::Op;
+
+pub fn lower(_d: &Decoded<'_>, _op: &mut Op) -> Option<Lowered> {
+    None
+}

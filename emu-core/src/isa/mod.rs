@@ -1,0 +1,5 @@
+//! The meaning of instructions as pure functions, apart from the plumbing that moves operands.
+
+pub mod bcd;
+pub mod flags;
+pub mod shift;
