@@ -9,10 +9,12 @@
 #[cfg(test)]
 mod bench;
 mod bits;
+mod bytes;
 mod pci_config;
 
 pub mod disk;
 pub mod fw_cfg;
+pub mod hpet;
 pub mod i440fx;
 pub mod i82077aa;
 pub mod i82093aa;
@@ -25,3 +27,4 @@ pub mod ns16550a;
 pub mod piix3;
 pub mod piix3_ide;
 pub mod piix4_pm;
+pub mod vga;

@@ -1,7 +1,7 @@
 //! The configuration registers of one PCI function, described by a table with one register per row.
 //!
-//! Follows the PCI Local Bus Specification 2.1, chapter 6. Bytes that no row names read zero and ignore writes
-//! (6.1, "reserved registers").
+//! Follows the PCI Local Bus Specification 2.1, chapter 6. Bytes that no row names read zero and ignore
+//! writes (6.1, "reserved registers").
 
 use crate::bits::low8;
 use emu_core::{Access, BusFault, RestoreError, Space, Width};

@@ -1,7 +1,7 @@
 //! The firmware configuration device, through which the board hands files to firmware and kernels.
 //!
-//! Follows QEMU, "QEMU Firmware Configuration (fw_cfg) Device" (docs/specs/fw_cfg), the x86 I/O-port layout with
-//! the DMA interface. Items are read-only: data-port writes are ignored, DMA writes report an error.
+//! Follows QEMU, "QEMU Firmware Configuration (fw_cfg) Device" (docs/specs/fw_cfg), the x86 I/O-port layout
+//! with the DMA interface. Items are read-only: data-port writes are ignored, DMA writes report an error.
 //!
 //! Region 0 (ports 510h-51Bh): selector (16 bits, write) at +0, data (8 bits) at +1, DMA address at +4 (high
 //! half) and +8 (low half, starts the transfer), both big-endian.

@@ -1,11 +1,12 @@
 //! Intel 82093AA I/O advanced programmable interrupt controller (IOAPIC).
 //!
 //! Follows the data sheet "82093AA I/O Advanced Programmable Interrupt Controller (IOAPIC)", order number
-//! 290566. Messages go out at once, so delivery status reads idle. The arbitration ID is that of the bus of its
-//! time and only kept. Polarity bits are kept and have no effect, because lines are active high in this model.
+//! 290566. Messages go out at once, so delivery status reads idle. The arbitration ID is that of the bus of
+//! its time and only kept. Polarity bits are kept and have no effect, because lines are active high in this
+//! model.
 //!
-//! Region 0 ([`Space::Memory`], at FEC00000h): IOREGSEL at 00h, IOWIN at 10h. [`Space::Eoi`] write: the vector
-//! of a LAPIC's end-of-interrupt broadcast.
+//! Region 0 ([`Space::Memory`], at FEC00000h): IOREGSEL at 00h, IOWIN at 10h. [`Space::Eoi`] write: the
+//! vector of a LAPIC's end-of-interrupt broadcast.
 
 mod state;
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Local APIC with x2APIC and the TSC-deadline timer.
 //!
 //! Follows the Intel SDM Vol. 3A, chapter 11 (edition 081; "Advanced Programmable Interrupt Controller").
-//! Version 14h with six LVT entries; EOI-broadcast suppression and the CMCI entry are not offered. The chip is
-//! that of the boot processor and today the only one: interrupts to other destinations go nowhere.
+//! Version 14h with six LVT entries; EOI-broadcast suppression and the CMCI entry are not offered. The chip
+//! is that of the boot processor and today the only one: interrupts to other destinations go nowhere.
 //!
-//! Polarity bits are kept and have no effect, because lines are active high in this model. Delivery is immediate,
-//! so delivery-status bits read idle. The arbitration-priority and remote-read registers read zero, as on every
-//! CPU since the Pentium 4.
+//! Polarity bits are kept and have no effect, because lines are active high in this model. Delivery is
+//! immediate, so delivery-status bits read idle. The arbitration-priority and remote-read registers read
+//! zero, as on every CPU since the Pentium 4.
 //!
 //! | access | meaning |
 //! |---|---|
@@ -127,8 +127,8 @@ impl Lapic {
         }
     }
 
-    /// Puts the APIC where a firmware leaves it for a kernel: enabled, the 8259A behind LINT0 (virtual wire mode,
-    /// MultiProcessor Specification 3.6.2.2), NMI behind LINT1. For direct kernel boot, after reset.
+    /// Puts the APIC where a firmware leaves it for a kernel: enabled, the 8259A behind LINT0 (virtual wire
+    /// mode, MultiProcessor Specification 3.6.2.2), NMI behind LINT1. For direct kernel boot, after reset.
     pub fn set_virtual_wire(&mut self) {
         self.svr = Svr::POWER_ON.with_enabled(true);
         self.lvt[Entry::Lint0.index()] = Lvt::new().with_delivery(registers::Delivery::ExtInt);

@@ -46,7 +46,8 @@ impl Lapic {
         }
     }
 
-    /// Sets the IRR bit of a fixed interrupt. A software-disabled APIC takes none (Intel SDM Vol. 3A 11.4.7.2).
+    /// Sets the IRR bit of a fixed interrupt. A software-disabled APIC takes none (Intel SDM Vol. 3A
+    /// 11.4.7.2).
     pub(super) fn accept(&mut self, vector: u8, level: bool, cx: &mut Cx<'_>) {
         if vector < 16 {
             self.raise_error(error::RECEIVE_ILLEGAL_VECTOR, cx);

@@ -209,7 +209,8 @@ pub(super) struct MessageAddress {
     __: u16,
 }
 
-/// Spurious-interrupt vector register. Intel SDM Vol. 3A figure 11-23. EOI-broadcast suppression is not offered.
+/// Spurious-interrupt vector register. Intel SDM Vol. 3A figure 11-23. EOI-broadcast suppression is not
+/// offered.
 #[bitfield(u32)]
 #[derive(PartialEq, Eq)]
 pub(super) struct Svr {

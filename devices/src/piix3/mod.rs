@@ -1,8 +1,8 @@
 //! Intel 82371SB PCI ISA IDE Xcelerator (PIIX3), function 0:1.0: the PCI-to-ISA bridge.
 //!
 //! Follows the data sheet "82371FB (PIIX) and 82371SB (PIIX3) PCI ISA IDE Xcelerator", order number 290550.
-//! Here are the interrupt steering of PIRQA#-PIRQD# and the reset control register; the 8259As with their ELCR,
-//! the 8254, the 8237As and the IDE function are modules of their own. Bus timing, positive decode and
+//! Here are the interrupt steering of PIRQA#-PIRQD# and the reset control register; the 8259As with their
+//! ELCR, the 8254, the 8237As and the IDE function are modules of their own. Bus timing, positive decode and
 //! power-management registers are kept and have no effect.
 //!
 //! [`Space::Config`]: the configuration registers. Region 0: port CF9h.

@@ -7,12 +7,13 @@
 //! 24-bit counter), GPE0 at region 2 (4), SMI_CMD B2h with ACPI_ENABLE [`ACPI_ENABLE`] and ACPI_DISABLE
 //! [`ACPI_DISABLE`], SCI on IRQ 9. `_S5` has SLP_TYPa = [`S5`] (data sheet, "PMCNTRL", SUS_TYP "soft off").
 //!
-//! There is no system-management mode: SMI_CMD sets SCI_EN itself, DEVACTB.APMC_EN reads as set from reset (the
-//! firmware's sign that SMM is not to be set up), and nothing raises an SMI. The SMBus host controller is left
-//! out (its enable bit stays clear), and so are device monitoring, bursts and sleep states other than S5.
+//! There is no system-management mode: SMI_CMD sets SCI_EN itself, DEVACTB.APMC_EN reads as set from reset
+//! (the firmware's sign that SMM is not to be set up), and nothing raises an SMI. The SMBus host controller
+//! is left out (its enable bit stays clear), and so are device monitoring, bursts and sleep states other than
+//! S5.
 //!
-//! [`Space::Config`]: the configuration registers. Region 0: the 64 ports of the power-management window, placed
-//! by PMBA. Region 1: ports B2h-B3h. Region 2: the GPE0 block, the same registers as PMBASE+0Ch.
+//! [`Space::Config`]: the configuration registers. Region 0: the 64 ports of the power-management window,
+//! placed by PMBA. Region 1: ports B2h-B3h. Region 2: the GPE0 block, the same registers as PMBASE+0Ch.
 
 mod registers;
 mod state;
@@ -201,8 +202,8 @@ impl Piix4Pm {
         }
     }
 
-    /// Data sheet, "PMCNTRL - Power Management Control Register": writing SUS_EN enters the state of SUS_TYP; it
-    /// always reads zero.
+    /// Data sheet, "PMCNTRL - Power Management Control Register": writing SUS_EN enters the state of SUS_TYP;
+    /// it always reads zero.
     fn write_control(&mut self, value: u16, cx: &mut Cx<'_>) {
         let control = PmControl::from_bits(value & PmControl::WRITABLE);
         if control.suspend_enable() && control.suspend_type() == S5 {

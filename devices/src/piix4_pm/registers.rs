@@ -1,4 +1,5 @@
-//! The power-management I/O window: names, places and the timer. Data sheet, "Power Management I/O Registers".
+//! The power-management I/O window: names, places and the timer. Data sheet, "Power Management I/O
+//! Registers".
 
 use crate::bits::low32;
 use bitfield_struct::bitfield;
