@@ -18,6 +18,7 @@ pub struct Faulted;
 
 /// One pre-decoded instruction.
 #[derive(Clone)]
+#[repr(C)]
 pub struct Op {
     pub handler: Handler,
     /// Immediate, zero- or sign-extended as the instruction defines. Direct branches: the target as an offset from
