@@ -6,7 +6,9 @@ use crate::options::{EngineChoice, Run};
 use crate::quantity::{seconds, shown_size};
 use anyhow::{Context, Result, bail};
 use emu_core::Engine;
-use machine::{Disk, Firmware, Linux, Machine, MachineConfig, TimeMode};
+use emu_core::interpreter::Interpreter;
+use emu_core::isa::cpuid;
+use machine::{Cpu, Disk, Firmware, Linux, Machine, MachineConfig, TimeMode};
 use std::path::{Path, PathBuf};
 
 /// A machine and a line that says what it is.
@@ -117,15 +119,32 @@ fn boots(run: &Run) -> String {
     }
 }
 
+/// A CPU model by its name.
+fn cpu(name: Option<&str>) -> Result<Cpu> {
+    let index = name.map_or(Some(cpuid::DEFAULT), cpuid::by_name);
+    let Some(index) = index else {
+        let names: Vec<&str> = cpuid::MODELS.iter().map(|model| model.name).collect();
+        bail!("there is no CPU model `{}`; choose one of {}", name.unwrap_or_default(), names.join(", "));
+    };
+    let model = cpuid::model(index);
+    Ok(Cpu {
+        name: model.name.to_owned(),
+        model: index,
+        signature: model.signature,
+        apic: model.features.has(cpuid::feature::APIC),
+        long_mode: model.features.has(cpuid::feature::LM),
+    })
+}
+
+fn engine(choice: EngineChoice) -> Box<dyn Engine> {
+    match choice {
+        EngineChoice::Interpreter => Box::new(Interpreter::new()),
+    }
+}
+
 fn timing(time: TimeMode) -> &'static str {
     match time {
         TimeMode::Deterministic => "deterministic time",
         TimeMode::Paced => "paced time",
     }
-}
-fn cpu(_: Option<&str>) -> Result<machine::Cpu> {
-    Ok(machine::Cpu { name: "x".into() })
-}
-fn engine(_: EngineChoice) -> Box<dyn Engine> {
-    unreachable!()
 }

@@ -2,7 +2,7 @@
 //! on a slow host and on a fast one.
 
 use crate::quantity::span;
-use crate::screen::{cp437, keys};
+use crate::screen::{cp437, keys, paint};
 use crate::watch::Watch;
 use emu_core::{HostEvent, Tick};
 use machine::TextScreen;
@@ -195,9 +195,7 @@ fn keys_named(names: &str) -> Result<Vec<Step>, String> {
 }
 
 fn shows(screen: &TextScreen, text: &str) -> bool {
-    let lines = screen.cells.chunks(screen.columns.max(1));
-    lines
-        .into_iter()
+    paint::lines(screen)
         .any(|line| line.iter().map(|cell| cp437::to_unicode(cell.ch)).collect::<String>().contains(text))
 }
 

@@ -50,13 +50,21 @@ impl Painter {
 
 /// The first row to show: all of them, or on a smaller terminal those that end at the cursor.
 fn first_row(screen: &TextScreen, rows: usize) -> usize {
-    let cursor = screen.cursor.map_or(0, |(_, row)| row);
-    (cursor + 1).saturating_sub(rows).min(screen.rows.saturating_sub(rows))
+    let cursor = screen.cursor.map_or(0, |cursor| index(cursor.row));
+    (cursor + 1).saturating_sub(rows).min(index(screen.rows).saturating_sub(rows))
+}
+
+fn index(cells: u32) -> usize {
+    usize::try_from(cells).unwrap_or(usize::MAX)
+}
+
+/// The cells row by row.
+pub fn lines(screen: &TextScreen) -> std::slice::Chunks<'_, Cell> {
+    screen.cells.chunks(index(screen.columns).max(1))
 }
 
 fn visible(screen: &TextScreen, (columns, rows): (usize, usize)) -> Vec<Vec<Cell>> {
-    let lines = screen.cells.chunks(screen.columns.max(1));
-    let shown = lines.skip(first_row(screen, rows)).take(rows);
+    let shown = lines(screen).skip(first_row(screen, rows)).take(rows);
     shown.map(|line| line.iter().take(columns).copied().collect()).collect()
 }
 
@@ -78,7 +86,7 @@ fn paint_row(out: &mut String, index: usize, row: &[Cell], old: Option<&[Cell]>)
 
 fn cursor(screen: &TextScreen, (columns, rows): (usize, usize)) -> String {
     let first = first_row(screen, rows);
-    match screen.cursor {
+    match screen.cursor.map(|cursor| (index(cursor.column), index(cursor.row))) {
         Some((column, row)) if column < columns && (first..first + rows).contains(&row) => {
             format!("\x1b[{};{}H\x1b[?25h", row - first + 1, column + 1)
         }
@@ -100,10 +108,11 @@ fn colours(attribute: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use machine::Cursor;
 
     fn screen(text: &str) -> TextScreen {
         let cells: Vec<Cell> = text.bytes().map(|ch| Cell { ch, attribute: 7 }).collect();
-        TextScreen { columns: 4, rows: cells.len() / 4, cells, cursor: None }
+        TextScreen { columns: 4, rows: u32::try_from(cells.len() / 4).unwrap(), cells, cursor: None }
     }
 
     #[test]
@@ -119,7 +128,7 @@ mod tests {
     #[test]
     fn a_small_terminal_follows_the_cursor() {
         let mut tall = screen("aaaabbbbccccdddd");
-        tall.cursor = Some((1, 3));
+        tall.cursor = Some(Cursor { column: 1, row: 3, start: 13, end: 14 });
         let text = Painter::default().paint(Some(&tall), (2, 2));
         assert!(text.contains("cc") && text.contains("dd") && !text.contains("bb") && !text.contains("ccc"));
         assert!(text.ends_with("\x1b[2;2H\x1b[?25h"));

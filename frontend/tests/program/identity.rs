@@ -1,8 +1,6 @@
 //! Deterministic runs: equal to each other, and equal across a save and a restore in a new process.
 
-mod posada;
-
-use posada::{debian, finish, run};
+use crate::posada::{debian, finish, run};
 use std::path::Path;
 
 /// A boot that does some work and powers off; the last line is the hash of the whole machine.

@@ -1,8 +1,6 @@
 //! Bad input: one clear sentence, exit code 2, and nothing touched.
 
-mod posada;
-
-use posada::{Done, finish, guest, posada, run};
+use crate::posada::{Done, finish, guest, posada, run};
 use std::fs;
 
 #[track_caller]

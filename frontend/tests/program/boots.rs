@@ -1,8 +1,6 @@
 //! Real guests, from power-on to power-off, in guest time.
 
-mod posada;
-
-use posada::{debian, finish, guest, play, run};
+use crate::posada::{debian, finish, guest, play, run};
 
 #[test]
 fn debian_amd64_gives_a_shell() {
