@@ -94,7 +94,8 @@ fn sized<O: Bit>(d: &Decoded<'_>) -> Handler {
 
 /// A function of one source operand, written to a register.
 trait Scan {
-    fn apply<T: Word>(cpu: &mut Cpu, source: T, old: T) -> T;
+    /// `None` leaves the destination as it is, upper half included.
+    fn apply<T: Word>(cpu: &mut Cpu, source: T) -> Option<T>;
 }
 
 struct Bsf;
@@ -103,46 +104,47 @@ struct Popcnt;
 
 /// ZF for a zero source, and then the destination keeps its value (as silicon does; the manual leaves it undefined).
 #[inline(always)]
-fn scanned<T: Word>(cpu: &mut Cpu, source: T, old: T, position: u32) -> T {
+fn scanned<T: Word>(cpu: &mut Cpu, source: T, position: u32) -> Option<T> {
     let zero = source.zext() == 0;
     let kept = cpu.flags.status() & !rflags::ZF;
     cpu.flags.known(kept | if zero { rflags::ZF } else { 0 });
-    if zero { old } else { T::low(u64::from(position)) }
+    (!zero).then(|| T::low(u64::from(position)))
 }
 
 impl Scan for Bsf {
     #[inline(always)]
-    fn apply<T: Word>(cpu: &mut Cpu, source: T, old: T) -> T {
-        scanned(cpu, source, old, source.zext().trailing_zeros())
+    fn apply<T: Word>(cpu: &mut Cpu, source: T) -> Option<T> {
+        scanned(cpu, source, source.zext().trailing_zeros())
     }
 }
 
 impl Scan for Bsr {
     #[inline(always)]
-    fn apply<T: Word>(cpu: &mut Cpu, source: T, old: T) -> T {
-        scanned(cpu, source, old, 63u32.wrapping_sub(source.zext().leading_zeros()))
+    fn apply<T: Word>(cpu: &mut Cpu, source: T) -> Option<T> {
+        scanned(cpu, source, 63u32.wrapping_sub(source.zext().leading_zeros()))
     }
 }
 
 impl Scan for Popcnt {
     #[inline(always)]
-    fn apply<T: Word>(cpu: &mut Cpu, source: T, _: T) -> T {
+    fn apply<T: Word>(cpu: &mut Cpu, source: T) -> Option<T> {
         cpu.flags.known(if source.zext() == 0 { rflags::ZF } else { 0 });
-        T::low(u64::from(source.zext().count_ones()))
+        Some(T::low(u64::from(source.zext().count_ones())))
     }
 }
 
 fn scan_reg<O: Scan, T: Word>(cpu: &mut Cpu, op: &Op) {
-    let (source, old) = (cpu.reg::<T>(op.b), cpu.reg::<T>(op.a));
-    let r = O::apply(cpu, source, old);
-    cpu.set_reg(op.a, r);
+    let source = cpu.reg::<T>(op.b);
+    if let Some(r) = O::apply(cpu, source) {
+        cpu.set_reg(op.a, r);
+    }
 }
 
 fn scan_mem<O: Scan, T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     let source = cpu.load::<T>(op)?;
-    let old = cpu.reg::<T>(op.a);
-    let r = O::apply(cpu, source, old);
-    cpu.set_reg(op.a, r);
+    if let Some(r) = O::apply(cpu, source) {
+        cpu.set_reg(op.a, r);
+    }
     Ok(())
 }
 

@@ -83,11 +83,11 @@ pub const fn rcr(a: u64, carry: bool, count: u32, bits: u32) -> Shifted {
     Shifted { value, cf: turned >> bits & 1 != 0, of: top_two_differ(value, bits) }
 }
 
-/// SHLD: shifts `a` left, filling from the top of `b`. For 16-bit operands a count above 16 is undefined; silicon
-/// goes on with `a` behind `b`.
+/// SHLD: shifts `a` left, filling from the top of `b`. For 16-bit operands a count above 16 is undefined; AMD's
+/// silicon goes on with `b` again.
 pub const fn shld(a: u64, b: u64, count: u32, bits: u32) -> Shifted {
     let ring = if bits == 16 {
-        (a as u128) << 32 | (b as u128) << 16 | a as u128
+        (a as u128) << 32 | (b as u128) << 16 | b as u128
     } else {
         (a as u128) << bits | b as u128
     };
@@ -100,7 +100,7 @@ pub const fn shld(a: u64, b: u64, count: u32, bits: u32) -> Shifted {
 /// SHRD: shifts `a` right, filling from the bottom of `b`.
 pub const fn shrd(a: u64, b: u64, count: u32, bits: u32) -> Shifted {
     let ring = if bits == 16 {
-        (a as u128) << 32 | (b as u128) << 16 | a as u128
+        (b as u128) << 32 | (b as u128) << 16 | a as u128
     } else {
         (b as u128) << bits | a as u128
     };
