@@ -210,7 +210,11 @@ pub fn mov_from_cr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
         8 => u64::from(cpu.synced_bus().cr8()),
         _ => return Err(cpu.ud()),
     };
-    if cpu.mode.long { cpu.set_reg(op.a, value) } else { cpu.set_reg(op.a, value as u32) }
+    if cpu.mode.long {
+        cpu.set_reg(op.a, value)
+    } else {
+        cpu.set_reg(op.a, value as u32)
+    }
     Ok(())
 }
 

@@ -57,6 +57,10 @@ pub fn mov_from_dr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
         7 => cpu.s.dr7,
         n => cpu.s.dr[(n & 3) as usize],
     };
-    if cpu.mode.long { cpu.set_reg(op.a, value) } else { cpu.set_reg(op.a, value as u32) }
+    if cpu.mode.long {
+        cpu.set_reg(op.a, value)
+    } else {
+        cpu.set_reg(op.a, value as u32)
+    }
     Ok(())
 }

@@ -41,7 +41,11 @@ pub fn enter(cpu: &mut Cpu, kind: Kind, found: &Found) -> Result<(), Faulted> {
     let mut code = cpu.accessed(&target)?;
     code.selector = target.selector.with_rpl(cpl).0;
     let rip = gate.gate_offset() | upper << 32;
-    if inner { call_inner(cpu, gate, code, rip, cpl) } else { far::go(cpu, kind, code, rip, word_size(cpu, gate)) }
+    if inner {
+        call_inner(cpu, gate, code, rip, cpl)
+    } else {
+        far::go(cpu, kind, code, rip, word_size(cpu, gate))
+    }
 }
 
 /// The code segment behind the gate: DPL no higher than the CPL, 64-bit in long mode.

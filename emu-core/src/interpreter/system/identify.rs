@@ -17,7 +17,6 @@ pub fn cpuid(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     let live = Live {
         osxsave: cpu.s.cr4 & cr4::OSXSAVE != 0,
         apic_enabled: apic & APIC_ENABLE != 0,
-        xcr0: cpu.s.xcr0,
         long_code: cpu.mode.long,
     };
     let (leaf, subleaf) = (cpu.reg::<u32>(0), cpu.reg::<u32>(1));

@@ -136,7 +136,8 @@ fn through_gate(cpu: &mut Cpu, event: &Event) -> Result<(), Faulted> {
     }
     let mut frame = Frame::new(if wide { 4 } else { 2 });
     let inner = cpl < cpu.cpl;
-    let stack = if inner { tss::inner_stack(cpu, cpl, event.ext())? } else { Stack::current(cpu, event.ext()) };
+    let stack =
+        if inner { tss::inner_stack(cpu, cpl, event.ext())? } else { Stack::current(cpu, event.ext()) };
     if v86 {
         frame.extend(&[5, 4, 3, 0].map(|n: usize| u64::from(cpu.s.seg[n].selector)));
     }

@@ -1,8 +1,8 @@
 //! Descriptors in their tables: finding, checking and marking them, and the exceptions for bad selectors.
 
+use crate::interpreter::Cpu;
 use crate::interpreter::exception::vector;
 use crate::interpreter::op::Faulted;
-use crate::interpreter::Cpu;
 use crate::isa::cpuid::{self, Feature};
 use crate::isa::descriptor::{Descriptor, Selector};
 use crate::vcpu::Segment;

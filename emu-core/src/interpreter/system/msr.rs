@@ -13,7 +13,7 @@ use crate::mmu::PHYSICAL_BITS;
 use crate::vcpu::{SegmentName, cr0, efer};
 
 /// Numbers of the registers (Intel SDM Vol. 4 table 2-2).
-mod msr {
+mod number {
     pub const P5_MC_ADDR: u32 = 0x0;
     pub const P5_MC_TYPE: u32 = 0x1;
     pub const TSC: u32 = 0x10;
@@ -101,24 +101,30 @@ fn fixed_range(n: u32) -> Option<usize> {
 /// The feature that brings a register, if it is not there on every CPU with RDMSR.
 fn needs(n: u32) -> Option<Feature> {
     Some(match n {
-        msr::TSC => feature::TSC,
-        msr::APIC_BASE => feature::APIC,
-        msr::TSC_ADJUST => feature::TSC_ADJUST,
-        msr::SPEC_CTRL | msr::PRED_CMD => feature::SPEC_CTRL,
-        msr::ARCH_CAPABILITIES => feature::ARCH_CAPABILITIES,
-        msr::MTRRCAP | msr::MTRR_DEF_TYPE | msr::MTRR_PHYSBASE0..=msr::MTRR_PHYSMASK7 => feature::MTRR,
+        number::TSC => feature::TSC,
+        number::APIC_BASE => feature::APIC,
+        number::TSC_ADJUST => feature::TSC_ADJUST,
+        number::SPEC_CTRL | number::PRED_CMD => feature::SPEC_CTRL,
+        number::ARCH_CAPABILITIES => feature::ARCH_CAPABILITIES,
+        number::MTRRCAP | number::MTRR_DEF_TYPE | number::MTRR_PHYSBASE0..=number::MTRR_PHYSMASK7 => {
+            feature::MTRR
+        }
         _ if fixed_range(n).is_some() => feature::MTRR,
-        msr::SYSENTER_CS..=msr::SYSENTER_EIP => feature::SEP,
-        msr::MCG_CAP | msr::MCG_STATUS => feature::MCA,
-        msr::PLATFORM_ID | msr::EBL_CR_POWERON | msr::BIOS_UPDT_TRIG | msr::BIOS_SIGN_ID => feature::PGE,
-        msr::PLATFORM_INFO | msr::PERF_STATUS | msr::MISC_ENABLE | msr::FEATURE_CONTROL => feature::LM,
-        msr::DEBUGCTL => feature::PGE,
-        msr::PAT => feature::PAT,
-        msr::TSC_DEADLINE => feature::TSC_DEADLINE,
-        msr::X2APIC_FIRST..=msr::X2APIC_LAST => feature::X2APIC,
-        msr::EFER => feature::NX,
-        msr::STAR..=msr::FMASK | msr::FS_BASE..=msr::KERNEL_GS_BASE => feature::LM,
-        msr::TSC_AUX => feature::RDTSCP,
+        number::SYSENTER_CS..=number::SYSENTER_EIP => feature::SEP,
+        number::MCG_CAP | number::MCG_STATUS => feature::MCA,
+        number::PLATFORM_ID | number::EBL_CR_POWERON | number::BIOS_UPDT_TRIG | number::BIOS_SIGN_ID => {
+            feature::PGE
+        }
+        number::PLATFORM_INFO | number::PERF_STATUS | number::MISC_ENABLE | number::FEATURE_CONTROL => {
+            feature::LM
+        }
+        number::DEBUGCTL => feature::PGE,
+        number::PAT => feature::PAT,
+        number::TSC_DEADLINE => feature::TSC_DEADLINE,
+        number::X2APIC_FIRST..=number::X2APIC_LAST => feature::X2APIC,
+        number::EFER => feature::NX,
+        number::STAR..=number::FMASK | number::FS_BASE..=number::KERNEL_GS_BASE => feature::LM,
+        number::TSC_AUX => feature::RDTSCP,
         _ => return None,
     })
 }
@@ -129,39 +135,41 @@ fn read(cpu: &mut Cpu, n: u32) -> Option<u64> {
         return None;
     }
     Some(match n {
-        msr::P5_MC_ADDR | msr::P5_MC_TYPE => 0,
-        msr::TSC => clock::tsc(cpu),
-        msr::PLATFORM_ID | msr::EBL_CR_POWERON => 0,
-        msr::FEATURE_CONTROL => FEATURE_CONTROL,
-        msr::TSC_ADJUST => cpu.s.tsc_adjust,
-        msr::SPEC_CTRL => cpu.s.spec_ctrl,
-        msr::BIOS_SIGN_ID => MICROCODE,
-        msr::PLATFORM_INFO => PLATFORM_INFO,
-        msr::MTRRCAP => MTRRCAP,
-        msr::ARCH_CAPABILITIES => ARCH_CAPABILITIES,
-        msr::SYSENTER_CS => cpu.s.sysenter_cs,
-        msr::SYSENTER_ESP => cpu.s.sysenter_esp,
-        msr::SYSENTER_EIP => cpu.s.sysenter_eip,
-        msr::MCG_CAP | msr::MCG_STATUS => 0,
-        msr::PERF_STATUS => PLATFORM_INFO,
-        msr::MISC_ENABLE => cpu.s.misc_enable,
-        msr::DEBUGCTL => 0,
-        msr::MTRR_PHYSBASE0..=msr::MTRR_PHYSMASK7 => {
-            cpu.s.mtrr.variable[(n - msr::MTRR_PHYSBASE0) as usize]
+        number::P5_MC_ADDR | number::P5_MC_TYPE => 0,
+        number::TSC => clock::tsc(cpu),
+        number::PLATFORM_ID | number::EBL_CR_POWERON => 0,
+        number::FEATURE_CONTROL => FEATURE_CONTROL,
+        number::TSC_ADJUST => cpu.s.tsc_adjust,
+        number::SPEC_CTRL => cpu.s.spec_ctrl,
+        number::BIOS_SIGN_ID => MICROCODE,
+        number::PLATFORM_INFO => PLATFORM_INFO,
+        number::MTRRCAP => MTRRCAP,
+        number::ARCH_CAPABILITIES => ARCH_CAPABILITIES,
+        number::SYSENTER_CS => cpu.s.sysenter_cs,
+        number::SYSENTER_ESP => cpu.s.sysenter_esp,
+        number::SYSENTER_EIP => cpu.s.sysenter_eip,
+        number::MCG_CAP | number::MCG_STATUS => 0,
+        number::PERF_STATUS => PLATFORM_INFO,
+        number::MISC_ENABLE => cpu.s.misc_enable,
+        number::DEBUGCTL => 0,
+        number::MTRR_PHYSBASE0..=number::MTRR_PHYSMASK7 => {
+            cpu.s.mtrr.variable[(n - number::MTRR_PHYSBASE0) as usize]
         }
-        msr::PAT => cpu.s.pat,
-        msr::MTRR_DEF_TYPE => cpu.s.mtrr.def_type,
-        msr::TSC_DEADLINE => clock::deadline(cpu)?,
-        msr::APIC_BASE | msr::X2APIC_FIRST..=msr::X2APIC_LAST => return cpu.synced_bus().msr_read(n),
-        msr::EFER => cpu.s.efer,
-        msr::STAR => cpu.s.star,
-        msr::LSTAR => cpu.s.lstar,
-        msr::CSTAR => cpu.s.cstar,
-        msr::FMASK => cpu.s.fmask,
-        msr::FS_BASE => cpu.segment(SegmentName::Fs).base,
-        msr::GS_BASE => cpu.segment(SegmentName::Gs).base,
-        msr::KERNEL_GS_BASE => cpu.s.kernel_gs_base,
-        msr::TSC_AUX => cpu.s.tsc_aux,
+        number::PAT => cpu.s.pat,
+        number::MTRR_DEF_TYPE => cpu.s.mtrr.def_type,
+        number::TSC_DEADLINE => clock::deadline(cpu)?,
+        number::APIC_BASE | number::X2APIC_FIRST..=number::X2APIC_LAST => {
+            return cpu.synced_bus().msr_read(n);
+        }
+        number::EFER => cpu.s.efer,
+        number::STAR => cpu.s.star,
+        number::LSTAR => cpu.s.lstar,
+        number::CSTAR => cpu.s.cstar,
+        number::FMASK => cpu.s.fmask,
+        number::FS_BASE => cpu.segment(SegmentName::Fs).base,
+        number::GS_BASE => cpu.segment(SegmentName::Gs).base,
+        number::KERNEL_GS_BASE => cpu.s.kernel_gs_base,
+        number::TSC_AUX => cpu.s.tsc_aux,
         _ => cpu.s.mtrr.fixed[fixed_range(n)?],
     })
 }
@@ -172,35 +180,39 @@ fn write(cpu: &mut Cpu, n: u32, value: u64) -> Option<()> {
         return None;
     }
     match n {
-        msr::TSC => clock::set_tsc(cpu, value),
-        msr::TSC_ADJUST => clock::set_adjust(cpu, value),
-        msr::TSC_DEADLINE => clock::set_deadline(cpu, value)?,
-        msr::P5_MC_ADDR | msr::P5_MC_TYPE | msr::EBL_CR_POWERON | msr::MCG_STATUS | msr::DEBUGCTL => {}
-        msr::BIOS_UPDT_TRIG | msr::BIOS_SIGN_ID => {}
-        msr::SPEC_CTRL => cpu.s.spec_ctrl = only(value, SPEC_CTRL_MASK)?,
-        msr::PRED_CMD => drop(only(value, 1)?),
-        msr::SYSENTER_CS => cpu.s.sysenter_cs = value & 0xFFFF_FFFF,
-        msr::SYSENTER_ESP => cpu.s.sysenter_esp = address(cpu, value)?,
-        msr::SYSENTER_EIP => cpu.s.sysenter_eip = address(cpu, value)?,
-        msr::MISC_ENABLE => cpu.s.misc_enable = value,
-        msr::MTRR_PHYSBASE0..=msr::MTRR_PHYSMASK7 => set_variable_range(cpu, n, value)?,
-        msr::PAT => cpu.s.pat = types(value, |t| matches!(t, 0 | 1 | 4..=7))?,
-        msr::MTRR_DEF_TYPE => {
+        number::TSC => clock::set_tsc(cpu, value),
+        number::TSC_ADJUST => clock::set_adjust(cpu, value),
+        number::TSC_DEADLINE => clock::set_deadline(cpu, value)?,
+        number::P5_MC_ADDR
+        | number::P5_MC_TYPE
+        | number::EBL_CR_POWERON
+        | number::MCG_STATUS
+        | number::DEBUGCTL => {}
+        number::BIOS_UPDT_TRIG | number::BIOS_SIGN_ID => {}
+        number::SPEC_CTRL => cpu.s.spec_ctrl = only(value, SPEC_CTRL_MASK)?,
+        number::PRED_CMD => drop(only(value, 1)?),
+        number::SYSENTER_CS => cpu.s.sysenter_cs = value & 0xFFFF_FFFF,
+        number::SYSENTER_ESP => cpu.s.sysenter_esp = address(cpu, value)?,
+        number::SYSENTER_EIP => cpu.s.sysenter_eip = address(cpu, value)?,
+        number::MISC_ENABLE => cpu.s.misc_enable = value,
+        number::MTRR_PHYSBASE0..=number::MTRR_PHYSMASK7 => set_variable_range(cpu, n, value)?,
+        number::PAT => cpu.s.pat = types(value, |t| matches!(t, 0 | 1 | 4..=7))?,
+        number::MTRR_DEF_TYPE => {
             types(value & 0xFF, is_mtrr_type)?;
             cpu.s.mtrr.def_type = only(value, DEF_TYPE_MASK)?;
         }
-        msr::APIC_BASE | msr::X2APIC_FIRST..=msr::X2APIC_LAST => {
+        number::APIC_BASE | number::X2APIC_FIRST..=number::X2APIC_LAST => {
             return cpu.synced_bus().msr_write(n, value);
         }
-        msr::EFER => set_efer(cpu, value)?,
-        msr::STAR => cpu.s.star = value,
-        msr::LSTAR => cpu.s.lstar = canonical_only(value)?,
-        msr::CSTAR => cpu.s.cstar = canonical_only(value)?,
-        msr::FMASK => cpu.s.fmask = value & 0xFFFF_FFFF,
-        msr::FS_BASE => set_base(cpu, SegmentName::Fs, canonical_only(value)?),
-        msr::GS_BASE => set_base(cpu, SegmentName::Gs, canonical_only(value)?),
-        msr::KERNEL_GS_BASE => cpu.s.kernel_gs_base = canonical_only(value)?,
-        msr::TSC_AUX => cpu.s.tsc_aux = only(value, 0xFFFF_FFFF)?,
+        number::EFER => set_efer(cpu, value)?,
+        number::STAR => cpu.s.star = value,
+        number::LSTAR => cpu.s.lstar = canonical_only(value)?,
+        number::CSTAR => cpu.s.cstar = canonical_only(value)?,
+        number::FMASK => cpu.s.fmask = value & 0xFFFF_FFFF,
+        number::FS_BASE => set_base(cpu, SegmentName::Fs, canonical_only(value)?),
+        number::GS_BASE => set_base(cpu, SegmentName::Gs, canonical_only(value)?),
+        number::KERNEL_GS_BASE => cpu.s.kernel_gs_base = canonical_only(value)?,
+        number::TSC_AUX => cpu.s.tsc_aux = only(value, 0xFFFF_FFFF)?,
         _ => cpu.s.mtrr.fixed[fixed_range(n)?] = types(value, is_mtrr_type)?,
     }
     Some(())
@@ -236,7 +248,7 @@ fn set_variable_range(cpu: &mut Cpu, n: u32, value: u64) -> Option<()> {
     if !mask {
         types(value & 0xFF, is_mtrr_type)?;
     }
-    cpu.s.mtrr.variable[(n - msr::MTRR_PHYSBASE0) as usize] = only(value, !reserved)?;
+    cpu.s.mtrr.variable[(n - number::MTRR_PHYSBASE0) as usize] = only(value, !reserved)?;
     Some(())
 }
 
@@ -280,4 +292,10 @@ pub fn wrmsr(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     cpu.require_ring_0()?;
     let (number, value) = (cpu.reg::<u32>(1), edx_eax(cpu));
     write(cpu, number, value).ok_or(()).map_err(|()| cpu.gp(0))
+}
+
+/// RDPMC: there are no counters, so every counter number is invalid.
+pub fn rdpmc(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
+    cpu.require(feature::PMC)?;
+    Err(cpu.gp(0))
 }

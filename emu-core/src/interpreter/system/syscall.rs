@@ -108,8 +108,9 @@ pub fn sysexit(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 /// SWAPGS.
 pub fn swapgs(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     cpu.require_ring_0()?;
-    let base = std::mem::replace(&mut cpu.s.kernel_gs_base, cpu.segment(SegmentName::Gs).base);
-    set_base(cpu, SegmentName::Gs, base);
+    let user = cpu.segment(SegmentName::Gs).base;
+    let kernel = std::mem::replace(&mut cpu.s.kernel_gs_base, user);
+    set_base(cpu, SegmentName::Gs, kernel);
     Ok(())
 }
 
@@ -121,7 +122,11 @@ fn require_fsgsbase(cpu: &mut Cpu) -> Result<(), Faulted> {
 pub fn read_base(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     require_fsgsbase(cpu)?;
     let base = cpu.s.seg[op.sub as usize].base;
-    if op.size == 8 { cpu.set_reg(op.a, base) } else { cpu.set_reg(op.a, base as u32) }
+    if op.size == 8 {
+        cpu.set_reg(op.a, base)
+    } else {
+        cpu.set_reg(op.a, base as u32)
+    }
     Ok(())
 }
 

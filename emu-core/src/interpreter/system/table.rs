@@ -50,7 +50,11 @@ fn store_table(cpu: &mut Cpu, op: &Op, table: TableRegister) -> Result<(), Fault
     let base_at = linear.wrapping_add(2) & cpu.addr_mask;
     cpu.probe_write(base_at, bytes, op.seg)?;
     cpu.write(linear, table.limit, op.seg)?;
-    if bytes == 8 { cpu.write(base_at, table.base, op.seg) } else { cpu.write(base_at, table.base as u32, op.seg) }
+    if bytes == 8 {
+        cpu.write(base_at, table.base, op.seg)
+    } else {
+        cpu.write(base_at, table.base as u32, op.seg)
+    }
 }
 
 /// SGDT.
@@ -228,7 +232,11 @@ pub fn arpl(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     });
     let raised = old.rpl() < wanted;
     let new = if raised { old.with_rpl(wanted).0 } else { old.0 };
-    if memory { cpu.store(op, new)? } else { cpu.set_reg(op.a, new) }
+    if memory {
+        cpu.store(op, new)?
+    } else {
+        cpu.set_reg(op.a, new)
+    }
     answer(cpu, raised);
     Ok(())
 }

@@ -22,7 +22,9 @@ pub enum How {
     Jump,
     Call,
     /// An interrupt or exception through a task gate.
-    Interrupt { ext: u32 },
+    Interrupt {
+        ext: u32,
+    },
     /// IRET with NT set.
     Return,
 }

@@ -27,8 +27,8 @@ pub struct Feature {
 }
 
 macro_rules! features {
-    ($($name:ident = $word:ident $bit:literal;)*) => {
-        $(pub const $name: Feature = Feature { word: Word::$word, mask: 1 << $bit };)*
+    ($($(#[$doc:meta])* $name:ident = $word:ident $bit:literal;)*) => {
+        $($(#[$doc])* pub const $name: Feature = Feature { word: Word::$word, mask: 1 << $bit };)*
     };
 }
 

@@ -18,7 +18,6 @@ pub struct Live {
     pub osxsave: bool,
     /// IA32_APIC_BASE bit 11.
     pub apic_enabled: bool,
-    pub xcr0: u64,
     /// Intel reports SYSCALL only to 64-bit code.
     pub long_code: bool,
 }
@@ -69,12 +68,9 @@ fn basic(model: &Model, leaf: u32, subleaf: u32, live: Live) -> Leaf {
         2 => cache_descriptors(model),
         4 => caches(subleaf),
         6 => [features.word(Word::Leaf6Eax), 0, 0, 0],
-        7 if subleaf == 0 => [
-            0,
-            features.word(Word::Leaf7Ebx),
-            features.word(Word::Leaf7Ecx),
-            features.word(Word::Leaf7Edx),
-        ],
+        7 if subleaf == 0 => {
+            [0, features.word(Word::Leaf7Ebx), features.word(Word::Leaf7Ecx), features.word(Word::Leaf7Edx)]
+        }
         0xB => topology(subleaf),
         0xD if features.has(feature::XSAVE) => extended_state(subleaf),
         // TSC = crystal x EBX / EAX.
@@ -192,8 +188,9 @@ mod tests {
         let text = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
         let [_, b, c, d] = cpuid(model, 0, 0, Live::default());
         assert_eq!(text(&[b, d, c]), VENDOR);
-        let brand: Vec<u8> =
-            (0x8000_0002..=0x8000_0004).flat_map(|leaf| text(&cpuid(model, leaf, 0, Live::default()))).collect();
+        let brand: Vec<u8> = (0x8000_0002..=0x8000_0004)
+            .flat_map(|leaf| text(&cpuid(model, leaf, 0, Live::default())))
+            .collect();
         assert!(brand.starts_with(b"Posada virtual CPU (x86-64-v2)\0"));
     }
 

@@ -25,18 +25,50 @@ const I486: Features = I386.with(&[f::I486]);
 const PENTIUM: Features =
     I486.with(&[f::CPUID, f::VME, f::DE, f::PSE, f::TSC, f::MSR, f::MCE, f::CX8, f::APIC]);
 const PENTIUM_MMX: Features = PENTIUM.with(&[f::MMX, f::PMC]);
-const PENTIUM2: Features = PENTIUM_MMX.with(&[
-    f::PAE, f::SEP, f::MTRR, f::PGE, f::MCA, f::CMOV, f::PAT, f::PSE36, f::FXSR,
-]);
+const PENTIUM2: Features =
+    PENTIUM_MMX.with(&[f::PAE, f::SEP, f::MTRR, f::PGE, f::MCA, f::CMOV, f::PAT, f::PSE36, f::FXSR]);
 const PENTIUM3: Features = PENTIUM2.with(&[f::SSE]);
 const X86_64: Features = PENTIUM3.with(&[
-    f::CLFSH, f::SSE2, f::SSE3, f::SSSE3, f::CX16, f::LAHF_LM, f::SYSCALL, f::NX, f::LM, f::INVARIANT_TSC,
-    f::PREFETCHW, f::HYPERVISOR,
+    f::CLFSH,
+    f::SSE2,
+    f::SSE3,
+    f::SSSE3,
+    f::CX16,
+    f::LAHF_LM,
+    f::SYSCALL,
+    f::NX,
+    f::LM,
+    f::INVARIANT_TSC,
+    f::PREFETCHW,
+    f::HYPERVISOR,
 ]);
 const X86_64_V2: Features = X86_64.with(&[
-    f::SSE4_1, f::SSE4_2, f::POPCNT, f::PCLMULQDQ, f::AES, f::MOVBE, f::PCID, f::X2APIC, f::TSC_DEADLINE,
-    f::XSAVE, f::RDRAND, f::ARAT, f::FSGSBASE, f::TSC_ADJUST, f::SMEP, f::ERMS, f::INVPCID, f::RDSEED,
-    f::SMAP, f::UMIP, f::FSRM, f::SPEC_CTRL, f::STIBP, f::ARCH_CAPABILITIES, f::GIB_PAGES, f::RDTSCP,
+    f::SSE4_1,
+    f::SSE4_2,
+    f::POPCNT,
+    f::PCLMULQDQ,
+    f::AES,
+    f::MOVBE,
+    f::PCID,
+    f::X2APIC,
+    f::TSC_DEADLINE,
+    f::XSAVE,
+    f::RDRAND,
+    f::ARAT,
+    f::FSGSBASE,
+    f::TSC_ADJUST,
+    f::SMEP,
+    f::ERMS,
+    f::INVPCID,
+    f::RDSEED,
+    f::SMAP,
+    f::UMIP,
+    f::FSRM,
+    f::SPEC_CTRL,
+    f::STIBP,
+    f::ARCH_CAPABILITIES,
+    f::GIB_PAGES,
+    f::RDTSCP,
 ]);
 const MAX: Features = X86_64_V2.with(&[f::CLFLUSHOPT, f::CLWB, f::RDPID]);
 
@@ -93,7 +125,7 @@ pub const MODELS: [Model; 9] = [
     Model {
         name: "x86-64",
         description: "64-bit, as the Core 2 (Merom): SSE3, SSSE3, CMPXCHG16B",
-        signature: 0x0006_FB,
+        signature: 0x0000_06FB,
         features: X86_64,
         max_leaf: 4,
         max_extended: 0x8000_0008,
