@@ -182,7 +182,7 @@ impl Testbed {
         let mut bed = Self::real("x86-64-v2");
         bed.tables(CODE64);
         bed.poke64(TSS + 4, STACK0);
-        bed.poke64(PAGES, PAGES + 0x1000 | 7);
+        bed.poke64(PAGES, (PAGES + 0x1000) | 7);
         bed.poke64(PAGES + 0x1000, 0x87);
         bed.cpu.cr3 = PAGES;
         bed.cpu.cr4 = cr4::PAE;
@@ -315,12 +315,6 @@ impl Testbed {
     /// does not count: its handler's first one does.
     pub fn step(&mut self, n: u64) -> Exit {
         let stop = Stop { at: None, after: Some(n) };
-        self.engine.run(&mut self.cpu, &mut self.board, &stop)
-    }
-
-    /// Runs up to the linear address, 100 instructions at most.
-    pub fn run_to(&mut self, at: u64) -> Exit {
-        let stop = Stop { at: Some(at), after: Some(100) };
         self.engine.run(&mut self.cpu, &mut self.board, &stop)
     }
 

@@ -381,10 +381,7 @@ mod tests {
         bed.code(|a| a.ud2());
         assert_eq!(bed.run_to_handler(), 6);
         assert_eq!(bed.cpu.gpr[4], STACK0 - 16 - 40);
-        assert_eq!(
-            bed.stack::<5>(8),
-            [CODE, u64::from(CODE0), 0x1_0002, STACK0 - 5, u64::from(DATA0)]
-        );
+        assert_eq!(bed.stack::<5>(8), [CODE, u64::from(CODE0), 0x1_0002, STACK0 - 5, u64::from(DATA0)]);
     }
 
     #[test]
@@ -429,10 +426,7 @@ mod tests {
         bed.at_v86(0x1000, 3).code(|a| a.int(0x80));
         assert_eq!(bed.run_to_handler(), 0x80);
         assert_eq!(bed.cpu.gpr[4], STACK0 - 36);
-        assert_eq!(
-            bed.stack::<9>(4),
-            [2, 0x1000, 0x2_3002, 0xFFF0, 0x2000, 0x2000, 0x2000, 0x2000, 0x2000]
-        );
+        assert_eq!(bed.stack::<9>(4), [2, 0x1000, 0x2_3002, 0xFFF0, 0x2000, 0x2000, 0x2000, 0x2000, 0x2000]);
         assert_eq!(bed.segment(SegmentName::Ds), &Segment::default());
         assert_eq!(bed.cpu.rflags & rflags::VM, 0);
     }

@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn long_mode_takes_a_null_ss_below_ring_3_only() {
-        for (code, stack, good) in [(CODE0, 0, true), (CODE3, 0, false), (CODE3, 3, false), (CODE0, 3, false)] {
+        for (code, stack, good) in [(CODE0, 0, true), (CODE3, 0, false), (CODE3, 3, false), (CODE0, 3, false)]
+        {
             let mut bed = Testbed::long();
             bed.handlers(0x8E);
             push(&mut bed, 8, &[CODE + 0x100, u64::from(code), 2, STACK0, stack]);
