@@ -5,3 +5,4 @@ pub mod cpuid;
 pub mod descriptor;
 pub mod flags;
 pub mod shift;
+pub mod x87;
