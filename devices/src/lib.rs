@@ -8,3 +8,29 @@
 
 #[cfg(test)]
 mod bench;
+mod bits;
+mod bytes;
+mod pci_config;
+
+pub mod debugcon;
+pub mod disk;
+pub mod fw_cfg;
+pub mod hpet;
+pub mod i440fx;
+pub mod i8042;
+pub mod i82077aa;
+pub mod i82093aa;
+pub mod i8237a;
+pub mod i8254;
+pub mod i8259a;
+pub mod isa_debug_exit;
+pub mod lapic;
+pub mod mc146818;
+pub mod ns16550a;
+pub mod piix3;
+pub mod piix3_ide;
+pub mod piix4_pm;
+pub mod port92;
+pub mod ps2_keyboard;
+pub mod ps2_mouse;
+pub mod vga;

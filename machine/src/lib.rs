@@ -1,1 +1,26 @@
-//! Filled by its own commit.
+//! The motherboard: wiring, memory layout, run loop, boot loaders and saved machines.
+//!
+//! This crate is the only one that names both devices and engines. A [`board::Board`] carries out what the chips
+//! do to the world and is the bus an engine sees; a [`Machine`] owns the board, the vCPU and its engine, and runs.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+#![cfg_attr(test, allow(clippy::cast_possible_truncation))]
+
+pub mod acpi;
+pub mod board;
+pub mod boot;
+pub mod clock;
+pub mod config;
+pub mod host;
+pub mod machine;
+pub mod pc;
+pub mod run;
+pub mod snapshot;
+
+pub use clock::TimeMode;
+pub use config::{ConfigError, Cpu, Firmware, Linux, MachineConfig};
+pub use host::Handle;
+pub use machine::{Machine, MachineError};
+pub use run::{RunLimit, RunOutcome};
+pub use snapshot::{RestoreMachineError, SaveError, SavedMachine};

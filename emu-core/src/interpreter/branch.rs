@@ -97,6 +97,18 @@ fn follow<const REACH: u8>(cpu: &mut Cpu, at: OpRef) -> OpRef {
     }
 }
 
+/// Takes or passes the Jcc at `at`, whose condition has been worked out by the fused instruction before it.
+#[inline(always)]
+pub fn conditional(cpu: &mut Cpu, at: OpRef, taken: bool) -> OpRef {
+    if !taken {
+        dispatch(cpu, at.next())
+    } else if at.get().imm < 0x1000 {
+        follow::<0>(cpu, at)
+    } else {
+        follow::<1>(cpu, at)
+    }
+}
+
 /// Goes to an address computed at run time. The caller has checked it (limit, canonical form).
 #[inline(always)]
 fn indirect(cpu: &mut Cpu, op: &Op, rip: u64) -> OpRef {

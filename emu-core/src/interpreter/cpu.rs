@@ -32,17 +32,22 @@ pub struct Mode {
 /// While it runs, general registers are in `r`, status flags in `flags`, RIP in `rip` (between blocks) or derived
 /// from the op; `s` holds everything else and is authoritative for it. Change what `s` says about modes only
 /// together with [`Cpu::update_mode`] or [`Cpu::flush_tlb`].
+#[repr(C)]
 pub struct Cpu {
-    pub r: Regs,
+    // The order is that of the hot path: what most handlers touch is within a byte's displacement.
     pub flags: LazyFlags,
     /// Instructions that may still retire before control must be back in the run loop, less a reserve of one block.
     pub budget: i64,
+    pub tlb: Tlb,
+    /// Identity of the current linear address space and decoding mode: links across pages hold for one generation.
+    pub generation: u64,
     /// All ones in 64-bit mode, else 32 bits: linear addresses wrap here.
     pub addr_mask: u64,
     /// SS.B: all ones, 32 or 16 bits.
     pub sp_mask: u64,
     /// The stack segment needs no check.
     pub stack_flat: bool,
+    pub r: Regs,
     /// Current privilege level.
     pub cpl: u8,
     /// The instruction that is running was not to be single-stepped after all (INT n and the like cleared TF).
@@ -53,9 +58,6 @@ pub struct Cpu {
     pub fpu_trap: bool,
     /// SSE instructions need a check first: CR0.EM, TS, or no CR4.OSFXSR.
     pub sse_trap: bool,
-    pub tlb: Tlb,
-    /// Identity of the current linear address space and decoding mode: links across pages hold for one generation.
-    pub generation: u64,
     /// The branch that left its block, to be linked to where it goes.
     pub link_from: OpRef,
     pub why: Why,

@@ -140,6 +140,46 @@ impl Cpu {
         }
     }
 
+    // ---- runs of bytes ---------------------------------------------------------------------------------------
+
+    /// Host address of a byte that the TLB says may be read (or written) directly, and how many bytes follow in
+    /// its page.
+    #[inline(always)]
+    fn direct(&self, linear: u64, write: bool) -> Option<(u64, u64)> {
+        let slot = Tlb::slot(self.tlb.bank, linear);
+        let entry = if write { self.tlb.write[slot] } else { self.tlb.read[slot] };
+        let hit = (linear ^ entry.tag) < PAGE_SIZE;
+        hit.then(|| (linear.wrapping_add(entry.addend), PAGE_SIZE - (linear & PAGE_MASK)))
+    }
+
+    /// Copies up to `count` elements of `size` bytes, ascending, as far as both pages go. 0 if either is not directly accessible yet, or if
+    /// the destination overlaps the source from above (then each element must be seen by the next).
+    pub fn copy_in_page(&mut self, to: u64, from: u64, count: u64, size: u64) -> u64 {
+        let (Some((target, room)), Some((source, left))) = (self.direct(to, true), self.direct(from, false))
+        else {
+            return 0;
+        };
+        let done = count.min(room / size).min(left / size);
+        let run = done * size;
+        if target > source && target - source < run {
+            return 0;
+        }
+        // SAFETY: both runs lie inside live host pages (see `read`); `copy` allows the remaining kind of overlap.
+        unsafe { std::ptr::copy(source as *const u8, target as *mut u8, run as usize) };
+        done
+    }
+
+    /// Stores `value` up to `count` times, ascending, as far as the page goes; how many times.
+    pub fn fill_in_page<T: Scalar>(&mut self, to: u64, value: T, count: u64) -> u64 {
+        let Some((target, room)) = self.direct(to, true) else { return 0 };
+        let run = count.min(room / T::SIZE);
+        for n in 0..run {
+            // SAFETY: inside the live host page, as in `write`.
+            unsafe { std::ptr::write_unaligned((target + n * T::SIZE) as *mut T, value) };
+        }
+        run
+    }
+
     // ---- slow path -------------------------------------------------------------------------------------------
 
     fn privilege(&self) -> Privilege {

@@ -7,6 +7,7 @@ mod cache;
 mod cpu;
 mod data;
 mod exception;
+mod fuse;
 mod lower;
 mod memory;
 mod muldiv;

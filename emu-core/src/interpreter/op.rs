@@ -18,8 +18,11 @@ pub struct Faulted;
 
 /// One pre-decoded instruction.
 #[derive(Clone)]
+#[repr(C)]
 pub struct Op {
     pub handler: Handler,
+    /// The handler for this instruction alone, where `handler` also runs the one after it (see `fuse`).
+    pub alone: Handler,
     /// Immediate, zero- or sign-extended as the instruction defines. Direct branches: the target as an offset from
     /// the start of this op's page (may be negative or beyond the page).
     pub imm: u64,
@@ -68,6 +71,7 @@ impl Op {
     pub fn new(handler: Handler) -> Self {
         Self {
             handler,
+            alone: handler,
             imm: 0,
             disp: 0,
             link: Cell::new(OpRef::NONE),

@@ -1,4 +1,6 @@
 //! The meaning of instructions as pure functions, apart from the plumbing that moves operands.
 
+pub mod bcd;
 pub mod flags;
+pub mod shift;
 pub mod simd;

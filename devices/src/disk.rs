@@ -1,0 +1,141 @@
+//! The medium behind a disk controller: a row of 512-byte sectors. Where the bytes live (a file, an overlay, memory)
+//! is the frontend's business; a controller sees only this.
+
+/// Bytes in a sector.
+pub const SECTOR: usize = 512;
+
+/// Why a disk could not do what was asked. Controllers turn it into the guest's own kind of I/O error.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiskError {
+    #[error("sector {lba} is beyond the end of a disk of {sectors} sectors")]
+    OutOfRange { lba: u64, sectors: u64 },
+    #[error("the disk is read-only")]
+    ReadOnly,
+    #[error("the host could not do it: {0}")]
+    Host(String),
+}
+
+/// A disk or diskette. Buffers are a whole number of sectors long.
+pub trait Disk: Send {
+    /// Size in sectors of 512 bytes; does not change while the disk is attached.
+    fn sectors(&self) -> u64;
+
+    /// # Errors
+    /// The range is not on the disk, or the host failed.
+    fn read(&mut self, lba: u64, into: &mut [u8]) -> Result<(), DiskError>;
+
+    /// # Errors
+    /// The range is not on the disk, the disk is read-only, or the host failed.
+    fn write(&mut self, lba: u64, from: &[u8]) -> Result<(), DiskError>;
+
+    /// Makes everything written so far survive a crash of the host.
+    ///
+    /// # Errors
+    /// The host failed.
+    fn flush(&mut self) -> Result<(), DiskError>;
+
+    fn is_read_only(&self) -> bool;
+}
+
+/// A disk whose sectors live in host memory: for tests, and for images built on the fly.
+#[derive(Clone, Debug)]
+pub struct MemoryDisk {
+    bytes: Vec<u8>,
+    read_only: bool,
+    bad: Option<u64>,
+}
+
+impl MemoryDisk {
+    /// A disk of `sectors` sectors, all zero.
+    pub fn zeroed(sectors: usize) -> Self {
+        Self { bytes: vec![0; sectors.saturating_mul(SECTOR)], read_only: false, bad: None }
+    }
+
+    /// A disk with this content, filled up with zeros to a whole sector.
+    pub fn from_bytes(mut bytes: Vec<u8>) -> Self {
+        bytes.resize(bytes.len().next_multiple_of(SECTOR), 0);
+        Self { bytes, read_only: false, bad: None }
+    }
+
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// Makes one sector fail in every read and write, as a damaged medium does.
+    #[must_use]
+    pub fn with_bad_sector(mut self, lba: u64) -> Self {
+        self.bad = Some(lba);
+        self
+    }
+
+    /// Where the range lies in `bytes`, if it is on the disk.
+    fn range(&self, lba: u64, len: usize) -> Result<std::ops::Range<usize>, DiskError> {
+        let outside = DiskError::OutOfRange { lba, sectors: self.sectors() };
+        let start = usize::try_from(lba).ok().and_then(|lba| lba.checked_mul(SECTOR));
+        let range = start.and_then(|start| Some(start..start.checked_add(len)?));
+        let range = range.filter(|range| range.end <= self.bytes.len()).ok_or(outside)?;
+        let sectors = (len / SECTOR) as u64;
+        if self.bad.is_some_and(|bad| (lba..lba + sectors).contains(&bad)) {
+            return Err(DiskError::Host("damaged sector".into()));
+        }
+        Ok(range)
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn sectors(&self) -> u64 {
+        (self.bytes.len() / SECTOR) as u64
+    }
+
+    fn read(&mut self, lba: u64, into: &mut [u8]) -> Result<(), DiskError> {
+        let range = self.range(lba, into.len())?;
+        into.copy_from_slice(&self.bytes[range]);
+        Ok(())
+    }
+
+    fn write(&mut self, lba: u64, from: &[u8]) -> Result<(), DiskError> {
+        if self.read_only {
+            return Err(DiskError::ReadOnly);
+        }
+        let range = self.range(lba, from.len())?;
+        self.bytes[range].copy_from_slice(from);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), DiskError> {
+        Ok(())
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_what_was_written_and_stays_inside() {
+        let mut disk = MemoryDisk::zeroed(4);
+        disk.write(3, &[7; SECTOR]).expect("last sector");
+        let mut back = [0; SECTOR];
+        disk.read(3, &mut back).expect("last sector");
+        assert_eq!(back, [7; SECTOR]);
+        for lba in [4, u64::MAX / 512, u64::MAX] {
+            assert_eq!(disk.read(lba, &mut back), Err(DiskError::OutOfRange { lba, sectors: 4 }));
+        }
+        assert!(disk.write(3, &[0; 2 * SECTOR]).is_err());
+    }
+
+    #[test]
+    fn read_only_and_damaged_media_refuse() {
+        let mut disk = MemoryDisk::from_bytes(vec![1; 700]).with_bad_sector(1).read_only();
+        assert_eq!(disk.sectors(), 2);
+        assert_eq!(disk.write(0, &[0; SECTOR]), Err(DiskError::ReadOnly));
+        assert!(disk.read(0, &mut [0; SECTOR]).is_ok());
+        assert!(disk.read(0, &mut [0; 2 * SECTOR]).is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! Saved state of the controller, version 1. A diskette is not part of it, only its size.
+
+use super::command::Command;
+use super::medium::{Drive, DriveType};
+use super::transfer::Transfer;
+use super::{Configure, Dor, I82077aa, Phase, Seek};
+use crate::disk::SECTOR;
+use emu_core::{RestoreError, Saved};
+use serde::{Deserialize, Serialize};
+
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DriveV1 {
+    /// As CMOS numbers it.
+    kind: u8,
+    /// Size of the diskette that is in.
+    sectors: Option<u64>,
+    track: u8,
+    changed: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ControllerV1 {
+    drives: [Option<DriveV1>; 4],
+    dor: u8,
+    tdr: u8,
+    rate: u8,
+    specify: [u8; 2],
+    configure: u8,
+    pretrk: u8,
+    lock: bool,
+    perpendicular: u8,
+    eot: u8,
+    pcn: [u8; 4],
+    seeks: [Seek; 4],
+    phase: Phase,
+    interrupt: bool,
+}
+
+impl From<&Drive> for DriveV1 {
+    fn from(live: &Drive) -> Self {
+        let Drive { kind, medium, track, changed } = live;
+        let sectors = medium.as_ref().map(super::medium::Medium::sectors);
+        Self { kind: kind.cmos(), sectors, track: *track, changed: *changed }
+    }
+}
+
+pub(super) fn save(live: &I82077aa) -> Saved {
+    let I82077aa {
+        drives: [a, b, c, d],
+        dor,
+        tdr,
+        rate,
+        specify,
+        configure,
+        pretrk,
+        lock,
+        perpendicular,
+        eot,
+        pcn,
+        seeks,
+        phase,
+        interrupt,
+    } = live;
+    let state = ControllerV1 {
+        drives: [a, b, c, d].map(|drive| drive.as_ref().map(DriveV1::from)),
+        dor: dor.into_bits(),
+        tdr: *tdr,
+        rate: *rate,
+        specify: *specify,
+        configure: configure.into_bits(),
+        pretrk: *pretrk,
+        lock: *lock,
+        perpendicular: *perpendicular,
+        eot: *eot,
+        pcn: *pcn,
+        seeks: *seeks,
+        phase: phase.clone(),
+        interrupt: *interrupt,
+    };
+    Saved::pack(VERSION, &state)
+}
+
+/// Takes everything over but the media, which must be the same size.
+pub(super) fn restore(live: &mut I82077aa, saved: &Saved) -> Result<(), RestoreError> {
+    let ControllerV1 {
+        drives,
+        dor,
+        tdr,
+        rate,
+        specify,
+        configure,
+        pretrk,
+        lock,
+        perpendicular,
+        eot,
+        pcn,
+        seeks,
+        phase,
+        interrupt,
+    } = saved.unpack(VERSION)?;
+    if tdr > 3 || rate > 3 || perpendicular > 0x3F || configure > 0x7F {
+        return Err(RestoreError::Value("i82077aa: a register bit that does not exist"));
+    }
+    check_phase(&phase)?;
+    for (drive, slot) in drives.iter().zip(&live.drives) {
+        check_drive(drive.as_ref(), slot.as_ref())?;
+    }
+    for (drive, slot) in drives.into_iter().zip(&mut live.drives) {
+        if let (Some(drive), Some(slot)) = (drive, slot.as_mut()) {
+            let DriveV1 { kind: _, sectors: _, track, changed } = drive; // checked above
+            (slot.track, slot.changed) = (track, changed);
+        }
+    }
+    (live.dor, live.tdr, live.rate, live.specify) = (Dor::from_bits(dor), tdr, rate, specify);
+    (live.configure, live.pretrk, live.lock) = (Configure::from_bits(configure), pretrk, lock);
+    (live.perpendicular, live.eot, live.pcn) = (perpendicular, eot, pcn);
+    (live.seeks, live.phase, live.interrupt) = (seeks, phase, interrupt);
+    Ok(())
+}
+
+fn check_drive(saved: Option<&DriveV1>, slot: Option<&Drive>) -> Result<(), RestoreError> {
+    match (saved, slot) {
+        (None, None) => Ok(()),
+        (Some(saved), Some(slot)) => {
+            if DriveType::from_cmos(saved.kind) != Some(slot.kind) {
+                return Err(RestoreError::Value("i82077aa: a floppy drive of another type"));
+            }
+            if saved.sectors != slot.medium.as_ref().map(super::medium::Medium::sectors) {
+                return Err(RestoreError::Value("i82077aa: a diskette of another size"));
+            }
+            Ok(())
+        }
+        (None, Some(_)) | (Some(_), None) => {
+            Err(RestoreError::Value("i82077aa: another number of floppy drives"))
+        }
+    }
+}
+
+fn check_phase(phase: &Phase) -> Result<(), RestoreError> {
+    let possible = match phase {
+        Phase::Command(bytes) => bytes.first().is_none_or(|first| bytes.len() < Command::decode(*first).1),
+        Phase::Result(bytes) => (1..=10).contains(&bytes.len()),
+        Phase::Executing(Transfer { buffer, at, drive, .. }) => {
+            let requesting = *at < buffer.len() && buffer.len() <= SECTOR;
+            *drive <= 3 && (requesting || (buffer.is_empty() && *at == 0))
+        }
+    };
+    if possible { Ok(()) } else { Err(RestoreError::Value("i82077aa: a phase it is never in")) }
+}

@@ -1,0 +1,94 @@
+//! Nanoseconds per guest instruction of a few small loops under the interpreter: a first look, without a board.
+
+use emu_core::engine::{Engine, Stop};
+use emu_core::interpreter::Interpreter;
+use emu_core::memory::{MemoryMap, Range, Target};
+use emu_core::vcpu::{Segment, VcpuState, cr0};
+use emu_core::{Bus, Tick, Width};
+use std::sync::atomic::AtomicU32;
+use std::time::Instant;
+
+struct Flat {
+    memory: MemoryMap,
+    attention: AtomicU32,
+    left: u64,
+    retired: u64,
+}
+
+impl Bus for Flat {
+    fn allowance(&mut self) -> u64 {
+        self.left
+    }
+    fn retire(&mut self, n: u64) {
+        self.left -= n;
+        self.retired += n;
+    }
+    fn port_read(&mut self, _: u16, _: Width) -> u64 {
+        0
+    }
+    fn port_write(&mut self, _: u16, _: Width, _: u64) {}
+    fn memory_read(&mut self, _: u64, _: Width) -> u64 {
+        u64::MAX
+    }
+    fn memory_write(&mut self, _: u64, _: Width, _: u64) {}
+    fn msr_read(&mut self, _: u32) -> Option<u64> {
+        None
+    }
+    fn msr_write(&mut self, _: u32, _: u64) -> Option<()> {
+        None
+    }
+    fn cr8(&mut self) -> u8 {
+        0
+    }
+    fn set_cr8(&mut self, _: u8) {}
+    fn now(&mut self) -> Tick {
+        Tick::ZERO
+    }
+    fn attention(&self) -> &AtomicU32 {
+        &self.attention
+    }
+    fn acknowledge(&mut self) -> u8 {
+        0
+    }
+    fn memory(&self) -> &MemoryMap {
+        &self.memory
+    }
+}
+
+fn main() {
+    let loops: &[(&str, &[u8])] = &[
+        // xor eax,eax; l: add eax,ecx; dec ecx; jnz l; jmp $
+        ("add-dec-jnz", &[0x31, 0xC0, 0x01, 0xC8, 0x49, 0x75, 0xFB, 0xEB, 0xFE]),
+        // mov esi,10000h; l: mov eax,[esi+ebx*4]; add [esi],eax; cmp eax,5; je +0; dec ecx; jnz l; jmp $
+        (
+            "load-rmw-cmp",
+            &[
+                0xBE, 0, 0, 1, 0, 0x8B, 0x04, 0x9E, 0x01, 0x06, 0x83, 0xF8, 0x05, 0x74, 0x00, 0x49, 0x75,
+                0xF3, 0xEB, 0xFE,
+            ],
+        ),
+        // l: call f; dec ecx; jnz l; jmp $; f: push ebx; pop ebx; ret
+        ("call-ret", &[0xE8, 0x05, 0, 0, 0, 0x49, 0x75, 0xF8, 0xEB, 0xFE, 0x53, 0x5B, 0xC3]),
+    ];
+    for (name, code) in loops {
+        let mut memory = MemoryMap::new();
+        let block = memory.add_block("ram", 1 << 20).expect("memory");
+        let ram = Target::Block { block, offset: 0 };
+        memory.map(Range { start: 0, len: 1 << 20, read: ram, write: ram });
+        memory.write(0x1000, code);
+        let mut bus = Flat { memory, attention: AtomicU32::new(0), left: 300_000_000, retired: 0 };
+        let mut cpu = VcpuState::at_reset(0, 0);
+        cpu.cr0 |= cr0::PE;
+        let flat = |rights| Segment { selector: 8, rights, limit: u32::MAX, base: 0 };
+        cpu.seg = [flat(0xC093); 6];
+        cpu.seg[1] = flat(0xC09B);
+        cpu.rip = 0x1000;
+        cpu.gpr[1] = u64::from(u32::MAX);
+        cpu.gpr[4] = 0x8_0000;
+        let mut engine = Interpreter::new();
+        let start = Instant::now();
+        let exit = engine.run(&mut cpu, &mut bus, &Stop::default());
+        let ns = start.elapsed().as_nanos() as f64 / bus.retired as f64;
+        println!("{name:14} {ns:.2} ns/insn  {exit:?} retired {} eax {:#x}", bus.retired, cpu.gpr[0]);
+    }
+}

@@ -1,0 +1,118 @@
+//! The chips of the model `pc`: the only place that makes them.
+
+use super::layout::Layout;
+use super::{cmos, firmware};
+use crate::board::Board;
+use crate::config::{ConfigError, MachineConfig};
+use devices::debugcon::Debugcon;
+use devices::fw_cfg::FwCfg;
+use devices::hpet::Hpet;
+use devices::i440fx::I440fx;
+use devices::i8042::I8042;
+use devices::i8237a::I8237aPair;
+use devices::i8254::I8254;
+use devices::i8259a::I8259aPair;
+use devices::i82077aa::{DriveType, I82077aa};
+use devices::i82093aa::I82093aa;
+use devices::isa_debug_exit::IsaDebugExit;
+use devices::lapic::Lapic;
+use devices::mc146818::Mc146818;
+use devices::ns16550a::Ns16550a;
+use devices::piix3::Piix3;
+use devices::piix3_ide::Piix3Ide;
+use devices::piix4_pm::Piix4Pm;
+use devices::port92::Port92;
+use devices::vga::{TextScreen, Vga};
+use emu_core::Device;
+
+/// All chips, in socket order. Takes the disks out of the configuration.
+///
+/// # Errors
+/// A diskette image has a size that no diskette has.
+pub(crate) fn chips(
+    config: &mut MachineConfig,
+    layout: &Layout,
+) -> Result<Vec<Box<dyn Device>>, ConfigError> {
+    let mut chips: Vec<Box<dyn Device>> = vec![
+        Box::new(I440fx::new()),
+        Box::new(Piix3::new()),
+        Box::new(Piix3Ide::new(std::mem::take(&mut config.disks))),
+        Box::new(Piix4Pm::new()),
+        Box::new(I8259aPair::new()),
+        Box::new(I8254::new()),
+        Box::new(I8237aPair::new()),
+        Box::new(Mc146818::new()),
+        Box::new(I8042::new()),
+        Box::new(Port92::new()),
+        Box::new(Ns16550a::new(0)),
+        Box::new(floppy_controller(config)?),
+        Box::new(Debugcon::new()),
+        Box::new(IsaDebugExit::new()),
+        Box::new(fw_cfg(config, layout)),
+        Box::new(Vga::new()),
+        Box::new(Hpet::new()),
+    ];
+    if config.cpu.apic {
+        chips.push(Box::new(Lapic::new(0)));
+        chips.push(Box::new(I82093aa::new()));
+    }
+    Ok(chips)
+}
+
+/// Drive A is always there; drive B if it has a diskette. A drive is of the kind that its first diskette needs.
+fn floppy_controller(config: &mut MachineConfig) -> Result<I82077aa, ConfigError> {
+    let [a, b] = std::mem::take(&mut config.floppies);
+    let kind = |sectors| DriveType::for_image(sectors).ok_or(ConfigError::Diskette(sectors));
+    let kinds = [
+        Some(a.as_ref().map_or(Ok(DriveType::F1440K), |disk| kind(disk.sectors()))?),
+        b.as_ref().map(|disk| kind(disk.sectors())).transpose()?,
+    ];
+    let mut controller = I82077aa::new(kinds);
+    for (drive, disk) in [a, b].into_iter().enumerate() {
+        if let Some(disk) = disk {
+            let sectors = disk.sectors();
+            controller.insert(drive, disk).map_err(|_| ConfigError::Diskette(sectors))?;
+        }
+    }
+    Ok(controller)
+}
+
+fn fw_cfg(config: &MachineConfig, layout: &Layout) -> FwCfg {
+    let mut device = FwCfg::new();
+    let firmware::Items { keys, files } = firmware::items(config, layout);
+    for (key, data) in keys {
+        device.add_item(key, data);
+    }
+    for (name, data) in files {
+        device.add_file(name, data);
+    }
+    device
+}
+
+/// Writes what the board itself keeps in CMOS: how much memory there is, and which drives.
+pub(crate) fn set_cmos(board: &mut Board, layout: &Layout) {
+    let kinds = board.on_chip(|floppy: &mut I82077aa, _| floppy.drive_types()).unwrap_or_default();
+    let kinds = kinds.map(|kind| kind.map_or(0, DriveType::cmos));
+    let bytes = cmos::contents(layout, kinds);
+    board.on_chip(|rtc: &mut Mc146818, _| {
+        for (index, value) in bytes {
+            rtc.set_cmos(index, value);
+        }
+    });
+}
+
+/// What a firmware would have done to chips that need more than port writes: text mode 3, and the local APIC in
+/// virtual wire mode.
+pub(crate) fn set_up_for_kernel(board: &mut Board) {
+    board.on_chip(|vga: &mut Vga, _| vga.set_mode_3());
+    board.on_chip(|apic: &mut Lapic, _| apic.set_virtual_wire());
+}
+
+/// The local APIC hears INIT too.
+pub(crate) fn init_local_apic(board: &mut Board) {
+    board.on_chip(Lapic::init);
+}
+
+pub(crate) fn text_screen(board: &mut Board) -> Option<TextScreen> {
+    board.on_chip(|vga: &mut Vga, _| vga.text_screen()).flatten()
+}
