@@ -7,12 +7,13 @@ use super::alu::{Alu, Cmp, Test};
 use super::branch::{condition_of, conditional};
 use super::lower::Decoded;
 use super::op::{Faulted, Handler, Op, OpRef, branch};
+use super::path::{Fast, Path, Slow};
 use super::word::Word;
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
 /// Where the two operands of the comparison are.
 trait Operands {
-    fn get<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(T, T), Faulted>;
+    fn get<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(T, T), Faulted>;
 }
 
 struct RegReg;
@@ -25,7 +26,7 @@ macro_rules! operands {
     ($($name:ident |$cpu:ident, $op:ident| $pair:expr;)*) => {$(
         impl Operands for $name {
             #[inline(always)]
-            fn get<T: Word>($cpu: &mut Cpu, $op: &Op) -> Result<(T, T), Faulted> { $pair }
+            fn get<T: Word, P: Path>($cpu: &mut Cpu, $op: &Op) -> Result<(T, T), Faulted> { $pair }
         }
     )*};
 }
@@ -33,20 +34,32 @@ macro_rules! operands {
 operands! {
     RegReg |cpu, op| Ok((cpu.reg(op.a), cpu.reg(op.b)));
     RegImm |cpu, op| Ok((cpu.reg(op.a), T::low(op.imm)));
-    RegMem |cpu, op| { let b = cpu.load(op)?; Ok((cpu.reg(op.a), b)) };
-    MemReg |cpu, op| { let a = cpu.load(op)?; Ok((a, cpu.reg(op.b))) };
-    MemImm |cpu, op| { let a = cpu.load(op)?; Ok((a, T::low(op.imm))) };
+    RegMem |cpu, op| { let b = P::load(cpu, op)?; Ok((cpu.reg(op.a), b)) };
+    MemReg |cpu, op| { let a = P::load(cpu, op)?; Ok((a, cpu.reg(op.b))) };
+    MemImm |cpu, op| { let a = P::load(cpu, op)?; Ok((a, T::low(op.imm))) };
 }
 
 fn compare_and_jump<A: Alu, F: Operands, T: Word, const CC: u8>(cpu: &mut Cpu, at: OpRef) -> OpRef {
-    let op = at.get();
-    match F::get::<T>(cpu, op) {
+    match F::get::<T, Fast>(cpu, at.get()) {
         Ok((a, b)) => {
             A::apply(&mut cpu.flags, a, b);
             let taken = cpu.flags.condition(CC);
             conditional(cpu, at.next(), taken)
         }
-        Err(Faulted) => cpu.abandon(op),
+        Err(Faulted) => compare_slowly::<A, F, T>(cpu, at),
+    }
+}
+
+/// The comparison by itself; the jump follows as an op of its own.
+#[cold]
+#[inline(never)]
+fn compare_slowly<A: Alu, F: Operands, T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
+    match F::get::<T, Slow>(cpu, at.get()) {
+        Ok((a, b)) => {
+            A::apply(&mut cpu.flags, a, b);
+            at.next()
+        }
+        Err(Faulted) => cpu.abandon(at.get()),
     }
 }
 

@@ -12,6 +12,7 @@ mod lower;
 mod memory;
 mod muldiv;
 mod op;
+mod path;
 mod run;
 mod shift;
 mod sse;

@@ -161,6 +161,28 @@ pub fn faulting<F: Fn(&mut Cpu, &Op) -> Result<(), Faulted> + Copy>(_: F) -> Han
     }
 }
 
+/// A hot instruction compiled for both paths through memory (see `path`): `fast` gives up without a trace where it
+/// is not enough, and `slow` runs instead.
+pub fn two_paths<F, S>(_: F, _: S) -> Handler
+where
+    F: Fn(&mut Cpu, &Op) -> Result<(), Faulted> + Copy,
+    S: Fn(&mut Cpu, &Op) -> Result<(), Faulted> + Copy,
+{
+    |cpu, op| match item::<F>()(cpu, op.get()) {
+        Ok(()) => dispatch(cpu, op.next()),
+        Err(Faulted) => slow_path::<S>(cpu, op),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn slow_path<S: Fn(&mut Cpu, &Op) -> Result<(), Faulted> + Copy>(cpu: &mut Cpu, op: OpRef) -> OpRef {
+    match item::<S>()(cpu, op.get()) {
+        Ok(()) => op.next(),
+        Err(Faulted) => cpu.abandon(op.get()),
+    }
+}
+
 /// A larger instruction: the same as [`faulting`], but it returns to the loop, so it may use the stack freely.
 pub fn complex<F: Fn(&mut Cpu, &Op) -> Result<(), Faulted> + Copy>(_: F) -> Handler {
     |cpu, op| match item::<F>()(cpu, op.get()) {

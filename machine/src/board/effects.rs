@@ -128,9 +128,10 @@ impl Board {
     }
 
     fn signal(&mut self, signal: CpuSignal) {
-        let latch = |bit| drop(self.attention.fetch_or(bit, Ordering::AcqRel));
         match signal {
-            CpuSignal::Nmi => latch(Attention::NMI),
+            CpuSignal::Nmi => {
+                self.attention.fetch_or(Attention::NMI, Ordering::AcqRel);
+            }
             CpuSignal::Init => {
                 self.signals.init = true;
                 self.stop_engine();

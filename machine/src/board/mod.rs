@@ -313,9 +313,11 @@ impl Board {
         match feels {
             Feels::Pin(socket, pin) => self.call(socket, |device, cx| device.pin(pin, level, cx)),
             Feels::Intr if level.is_high() => {
-                drop(self.attention.fetch_or(Attention::INTR, Ordering::AcqRel))
+                self.attention.fetch_or(Attention::INTR, Ordering::AcqRel);
             }
-            Feels::Intr => drop(self.attention.fetch_and(!Attention::INTR, Ordering::AcqRel)),
+            Feels::Intr => {
+                self.attention.fetch_and(!Attention::INTR, Ordering::AcqRel);
+            }
             Feels::A20 => {
                 self.a20 = level.is_high();
                 self.stop_engine();

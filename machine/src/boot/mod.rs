@@ -11,6 +11,8 @@ mod zero_page;
 
 pub use entry::Entry;
 pub use header::SetupHeader;
+#[cfg(test)]
+pub(crate) use header::tests::image as test_image;
 
 /// Why a kernel cannot be started.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
