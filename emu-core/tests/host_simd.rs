@@ -382,7 +382,7 @@ fn every_encoding_agrees_with_the_host() {
     for head in encodings() {
         let Some((bytes, _)) = complete(&head, 0) else { continue };
         let with_immediate = bytes.len() > head.len();
-        let (immediates, runs) = if with_immediate { (96, 12) } else { (1, 500) };
+        let (immediates, runs) = if with_immediate { (48, 12) } else { (1, 250) };
         'encoding: for _ in 0..immediates {
             let imm = random.next() as u8;
             let Some((bytes, i)) = complete(&head, imm) else { continue };

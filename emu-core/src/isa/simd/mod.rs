@@ -22,5 +22,5 @@ pub mod shift;
 pub mod shuffle;
 pub mod string;
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(test)]
 mod tests;
