@@ -26,3 +26,7 @@ pub use host::Handle;
 pub use machine::{Machine, MachineError};
 pub use run::{RunLimit, RunOutcome};
 pub use snapshot::{RestoreMachineError, SaveError, SavedMachine};
+
+/// What the host side of a machine has to name of the chips.
+pub use devices::disk::{Disk, DiskError};
+pub use devices::vga::{Cell, Cursor, TextScreen};

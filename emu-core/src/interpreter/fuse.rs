@@ -99,7 +99,7 @@ pub fn pair(before: &mut Op, first: &Instruction, d: &Decoded<'_>) {
     if !jump.is_jcc_short_or_near() || !direct || !d.mode.flat_code || before.ends {
         return;
     }
-    let size = Decoded { instruction: first, mode: d.mode }.size(0);
+    let size = Decoded { instruction: first, bytes: &[], mode: d.mode }.size(0);
     let handler = match (first.mnemonic(), condition_of(d)) {
         (Mnemonic::Cmp, Some(cc)) => pick::<Cmp>(first, size, cc),
         (Mnemonic::Test, Some(cc)) => pick::<Test>(first, size, cc),

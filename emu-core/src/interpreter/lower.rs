@@ -11,6 +11,8 @@ use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, Instruction, OpKind,
 /// An instruction with what the families need to know to pick a handler.
 pub struct Decoded<'a> {
     pub instruction: &'a Instruction,
+    /// Its bytes, prefixes first.
+    pub bytes: &'a [u8],
     pub mode: Mode,
 }
 
@@ -244,11 +246,13 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
             }
         } else {
             fill_operands(&instruction, mode, &mut op);
-            let lowered = pick(&Decoded { instruction: &instruction, mode }, &mut op);
+            let bytes = &code[(at - u64::from(off)) as usize..];
+            let decoded = Decoded { instruction: &instruction, bytes, mode };
+            let lowered = pick(&decoded, &mut op);
             op.ends = lowered.ends;
             (op.handler, op.alone) = (lowered.handler, lowered.handler);
             if let Some(before) = ops.last_mut() {
-                fuse::pair(before, &previous, &Decoded { instruction: &instruction, mode });
+                fuse::pair(before, &previous, &decoded);
             }
         }
         previous = instruction;
