@@ -43,7 +43,11 @@ struct State {
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "ax {:X} cx {:X} dx {:X} bx {:X}", self.gpr[0], self.gpr[1], self.gpr[2], self.gpr[3])?;
-        writeln!(f, "flags {:X} mxcsr {:X} fsw {:X} empty {:X}", self.flags, self.mxcsr, self.x87_status, self.empty)?;
+        writeln!(
+            f,
+            "flags {:X} mxcsr {:X} fsw {:X} empty {:X}",
+            self.flags, self.mxcsr, self.x87_status, self.empty
+        )?;
         writeln!(f, "xmm {:032X?}", &self.xmm[..4])?;
         writeln!(f, "r {:X?}", &self.r)?;
         writeln!(f, "memory {:032X?}", self.memory)
@@ -205,9 +209,30 @@ impl Random {
 
     fn single(&mut self) -> u32 {
         const EDGES: [u32; 24] = [
-            0, 0x1, 0x7F_FFFF, 0x80_0000, 0x80_0001, 0x100_0000, 0x3F80_0000, 0x3F00_0000, 0x3FC0_0000, 0x4020_0000,
-            0x4B00_0000, 0x4B7F_FFFF, 0x4EFF_FFFF, 0x4F00_0000, 0x5F00_0000, 0x7F7F_FFFF, 0x7F80_0000, 0x7F80_0001,
-            0x7FBF_FFFF, 0x7FC0_0000, 0x7FC1_2345, 0x7FFF_FFFF, 0x3F7F_FFFF, 0x40_0000,
+            0,
+            0x1,
+            0x7F_FFFF,
+            0x80_0000,
+            0x80_0001,
+            0x100_0000,
+            0x3F80_0000,
+            0x3F00_0000,
+            0x3FC0_0000,
+            0x4020_0000,
+            0x4B00_0000,
+            0x4B7F_FFFF,
+            0x4EFF_FFFF,
+            0x4F00_0000,
+            0x5F00_0000,
+            0x7F7F_FFFF,
+            0x7F80_0000,
+            0x7F80_0001,
+            0x7FBF_FFFF,
+            0x7FC0_0000,
+            0x7FC1_2345,
+            0x7FFF_FFFF,
+            0x3F7F_FFFF,
+            0x40_0000,
         ];
         match self.below(6) {
             0 | 1 => EDGES[self.below(24) as usize] | (self.next() as u32 & 1 << 31),
@@ -219,12 +244,30 @@ impl Random {
 
     fn double(&mut self) -> u64 {
         const EDGES: [u64; 24] = [
-            0, 1, 0xF_FFFF_FFFF_FFFF, 0x10_0000_0000_0000, 0x10_0000_0000_0001, 0x20_0000_0000_0000,
-            0x3FF0_0000_0000_0000, 0x3FE0_0000_0000_0000, 0x3FF8_0000_0000_0000, 0x4004_0000_0000_0000,
-            0x4330_0000_0000_0000, 0x41DF_FFFF_FFC0_0000, 0x41E0_0000_0000_0000, 0x41DF_FFFF_FFE0_0000,
-            0x43E0_0000_0000_0000, 0x43DF_FFFF_FFFF_FFFF, 0x7FEF_FFFF_FFFF_FFFF, 0x7FF0_0000_0000_0000,
-            0x7FF0_0000_0000_0001, 0x7FF7_FFFF_FFFF_FFFF, 0x7FF8_0000_0000_0000, 0x7FF8_1234_5678_9ABC,
-            0x380F_FFFF_FFFF_FFFF, 0x47EF_FFFF_FFFF_FFFF,
+            0,
+            1,
+            0xF_FFFF_FFFF_FFFF,
+            0x10_0000_0000_0000,
+            0x10_0000_0000_0001,
+            0x20_0000_0000_0000,
+            0x3FF0_0000_0000_0000,
+            0x3FE0_0000_0000_0000,
+            0x3FF8_0000_0000_0000,
+            0x4004_0000_0000_0000,
+            0x4330_0000_0000_0000,
+            0x41DF_FFFF_FFC0_0000,
+            0x41E0_0000_0000_0000,
+            0x41DF_FFFF_FFE0_0000,
+            0x43E0_0000_0000_0000,
+            0x43DF_FFFF_FFFF_FFFF,
+            0x7FEF_FFFF_FFFF_FFFF,
+            0x7FF0_0000_0000_0000,
+            0x7FF0_0000_0000_0001,
+            0x7FF7_FFFF_FFFF_FFFF,
+            0x7FF8_0000_0000_0000,
+            0x7FF8_1234_5678_9ABC,
+            0x380F_FFFF_FFFF_FFFF,
+            0x47EF_FFFF_FFFF_FFFF,
         ];
         match self.below(6) {
             0 | 1 => EDGES[self.below(24) as usize] | (self.next() & 1 << 63),
@@ -266,7 +309,8 @@ impl Random {
             _ => 0x1F80 | (self.next() as u32 & 0xE07F),
         };
         let top = self.below(8) as u16;
-        let r = std::array::from_fn(|_| F80 { significand: self.vector() as u64, exponent: self.next() as u16 });
+        let r =
+            std::array::from_fn(|_| F80 { significand: self.vector() as u64, exponent: self.next() as u16 });
         let memory = [self.vector(), self.vector()];
         let mut gpr = std::array::from_fn(|_| if self.below(2) == 0 { self.next() } else { self.below(20) });
         if self.below(3) == 0 {
@@ -293,8 +337,18 @@ fn ours(i: &Instruction) -> bool {
     let simd = features.iter().any(|f| {
         matches!(
             f,
-            F::MMX | F::SSE | F::SSE2 | F::SSE3 | F::SSSE3 | F::SSE4_1 | F::SSE4_2 | F::AES | F::PCLMULQDQ | F::SHA
-                | F::CX8 | F::CMPXCHG16B
+            F::MMX
+                | F::SSE
+                | F::SSE2
+                | F::SSE3
+                | F::SSSE3
+                | F::SSE4_1
+                | F::SSE4_2
+                | F::AES
+                | F::PCLMULQDQ
+                | F::SHA
+                | F::CX8
+                | F::CMPXCHG16B
         )
     });
     simd && i.encoding() == iced_x86::EncodingKind::Legacy && !i.mnemonic_is_x87()

@@ -26,7 +26,10 @@ impl Bench {
         cpu.mxcsr = 0xFFFF;
         cpu.xmm = std::array::from_fn(|n| 0x0102_0304_0506_0708_090A_0B0C_0D0E_0F00 + n as u128);
         cpu.x87 = X87 {
-            r: std::array::from_fn(|n| F80 { significand: 0x8000_0000_0000_0000 + n as u64, exponent: 0x3FFF }),
+            r: std::array::from_fn(|n| F80 {
+                significand: 0x8000_0000_0000_0000 + n as u64,
+                exponent: 0x3FFF,
+            }),
             control: 0x027F,
             status: 3 << 11 | 0x4100,
             empty: 0b0000_0101,
@@ -95,7 +98,10 @@ fn the_narrow_form_keeps_selectors() {
     (bench.cpu.x87.cs, bench.cpu.x87.ds) = (0x1234, 0x5678);
     assert!(bench.run(FXSAVE));
     let area = bench.area();
-    assert_eq!(area[8..24], [0xEF, 0xCD, 0xAB, 0x89, 0x34, 0x12, 0, 0, 0x10, 0x32, 0x54, 0x76, 0x78, 0x56, 0, 0]);
+    assert_eq!(
+        area[8..24],
+        [0xEF, 0xCD, 0xAB, 0x89, 0x34, 0x12, 0, 0, 0x10, 0x32, 0x54, 0x76, 0x78, 0x56, 0, 0]
+    );
 }
 
 #[test]
@@ -140,13 +146,18 @@ fn invalid_areas_change_nothing() {
         bench.cpu.xmm = [7; 16];
         bench.cpu.x87 = X87::default();
         assert!(!bench.run(restore), "{what}");
-        assert_eq!((bench.cpu.xmm, bench.cpu.x87, bench.cpu.mxcsr), ([7; 16], X87::default(), 0xFFFF), "{what}");
+        assert_eq!(
+            (bench.cpu.xmm, bench.cpu.x87, bench.cpu.mxcsr),
+            ([7; 16], X87::default(), 0xFFFF),
+            "{what}"
+        );
     }
 }
 
 #[test]
 fn guards() {
-    for (bytes, alignment) in [(FXSAVE64, 16), (FXRSTOR64, 16), (XSAVE64, 64), (XSAVEC64, 64), (XRSTOR64, 64)] {
+    for (bytes, alignment) in [(FXSAVE64, 16), (FXRSTOR64, 16), (XSAVE64, 64), (XSAVEC64, 64), (XRSTOR64, 64)]
+    {
         let mut bench = Bench::new();
         bench.put(512, &[0; 64]);
         assert!(bench.set_features(3).run(FXSAVE64));

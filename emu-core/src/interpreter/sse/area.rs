@@ -33,8 +33,11 @@ type Legacy = [u8; LEGACY];
 pub fn pick(d: &Decoded<'_>, op: &mut Op) -> Option<Handler> {
     let mnemonic = d.instruction.mnemonic();
     // REX.W: 64-bit instruction and data pointers.
-    op.sub = matches!(mnemonic, M::Fxsave64 | M::Fxrstor64 | M::Xsave64 | M::Xsaveopt64 | M::Xsavec64 | M::Xrstor64)
-        .into();
+    op.sub = matches!(
+        mnemonic,
+        M::Fxsave64 | M::Fxrstor64 | M::Xsave64 | M::Xsaveopt64 | M::Xsavec64 | M::Xrstor64
+    )
+    .into();
     Some(match mnemonic {
         M::Fxsave | M::Fxsave64 => complex(fxsave),
         M::Fxrstor | M::Fxrstor64 => complex(fxrstor),

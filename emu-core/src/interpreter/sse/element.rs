@@ -1,5 +1,6 @@
 //! Single elements: insert, extract, and sign masks.
 
+use super::operand::consuming;
 use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
 use crate::interpreter::op::{Faulted, Handler, Op, faulting};
@@ -131,18 +132,8 @@ fn ptest(d: &Decoded<'_>) -> Option<Handler> {
     if d.instruction.code() != Code::Ptest_xmm_xmmm128 {
         return None;
     }
-    Some(if d.memory(1) {
-        faulting(|cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            let b = cpu.load_aligned(op)?;
-            test(cpu, cpu.xmm(op.a), b);
-            Ok(())
-        })
-    } else {
-        faulting(|cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            test(cpu, cpu.xmm(op.a), cpu.xmm(op.b));
-            Ok(())
-        })
-    })
+    Some(consuming::<16, _>(d, |cpu: &mut Cpu, op: &Op, b| {
+        test(cpu, cpu.xmm(op.a), b);
+        Ok(())
+    }))
 }

@@ -85,7 +85,8 @@ fn cmpxchg16b(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
         return Err(cpu.gp(0));
     }
     cpu.modify::<u128>(op, |cpu, old| {
-        let pair = |cpu: &Cpu, high, low| u128::from(cpu.reg::<u64>(high)) << 64 | u128::from(cpu.reg::<u64>(low));
+        let pair =
+            |cpu: &Cpu, high, low| u128::from(cpu.reg::<u64>(high)) << 64 | u128::from(cpu.reg::<u64>(low));
         let equal = old == pair(cpu, DX, AX);
         set_zf(cpu, equal);
         if equal {

@@ -1,14 +1,89 @@
 //! Operands of MMX and SSE instructions, and handlers made of a pure function and where its operands are.
 //!
-//! The functions are passed as items or captureless closures, so that each handler is compiled with its own inside.
+//! The functions are passed as items or captureless closures, so that each handler is compiled with its own inside,
+//! twice: see `path`.
 
 use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
-use crate::interpreter::op::{Faulted, Handler, Op, faulting};
+use crate::interpreter::op::{Faulted, Handler, Op, complex, two_paths};
+use crate::interpreter::path::{Fast, Path, Slow};
 use crate::interpreter::word::Scalar;
-use crate::isa::simd::float::{Format, natively};
 use crate::isa::simd::mxcsr;
 use crate::vcpu::{cr0, cr4};
+
+/// SIMD exceptions of which at least one is unmasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unmasked(u32);
+
+/// What SSE and MMX add to a path: on an error of the fast one nothing has happened, the slow one has raised it.
+pub trait SimdPath: Path {
+    fn sse_guard(cpu: &mut Cpu) -> Result<(), Faulted>;
+    fn mmx_guard(cpu: &mut Cpu) -> Result<(), Faulted>;
+    fn misaligned(cpu: &mut Cpu) -> Faulted;
+    fn unmasked(cpu: &mut Cpu, raised: Unmasked) -> Faulted;
+
+    /// The linear address of the 128-bit memory operand, which must be aligned: else #GP(0) (Intel SDM Vol. 2,
+    /// "Type 4 Class Exception Conditions", legacy SSE).
+    #[inline(always)]
+    fn aligned<const WRITE: bool>(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
+        let linear = Self::linear::<WRITE>(cpu, op, 16)?;
+        if linear & 15 == 0 { Ok(linear) } else { Err(Self::misaligned(cpu)) }
+    }
+
+    /// A memory source of `BYTES`, zero-extended; 16 bytes must be aligned.
+    #[inline(always)]
+    fn source<const BYTES: u32>(cpu: &mut Cpu, op: &Op) -> Result<u128, Faulted> {
+        match BYTES {
+            2 => Self::load::<u16>(cpu, op).map(Scalar::to_wide),
+            4 => Self::load::<u32>(cpu, op).map(Scalar::to_wide),
+            8 => Self::load::<u64>(cpu, op).map(Scalar::to_wide),
+            _ => {
+                let linear = Self::aligned::<false>(cpu, op)?;
+                Self::read(cpu, linear, op.seg)
+            }
+        }
+    }
+}
+
+impl SimdPath for Fast {
+    #[inline(always)]
+    fn sse_guard(cpu: &mut Cpu) -> Result<(), Faulted> {
+        if cpu.sse_trap { Err(Faulted) } else { Ok(()) }
+    }
+
+    #[inline(always)]
+    fn mmx_guard(cpu: &mut Cpu) -> Result<(), Faulted> {
+        if cpu.fpu_trap { Err(Faulted) } else { Ok(()) }
+    }
+
+    #[inline(always)]
+    fn misaligned(_: &mut Cpu) -> Faulted {
+        Faulted
+    }
+
+    #[inline(always)]
+    fn unmasked(_: &mut Cpu, _: Unmasked) -> Faulted {
+        Faulted
+    }
+}
+
+impl SimdPath for Slow {
+    fn sse_guard(cpu: &mut Cpu) -> Result<(), Faulted> {
+        cpu.sse_guard()
+    }
+
+    fn mmx_guard(cpu: &mut Cpu) -> Result<(), Faulted> {
+        cpu.mmx_guard()
+    }
+
+    fn misaligned(cpu: &mut Cpu) -> Faulted {
+        cpu.gp(0)
+    }
+
+    fn unmasked(cpu: &mut Cpu, raised: Unmasked) -> Faulted {
+        cpu.simd_exception(raised)
+    }
+}
 
 impl Cpu {
     #[inline(always)]
@@ -28,60 +103,29 @@ impl Cpu {
         self.set_xmm(n, self.xmm(n) & !mask | value.to_wide());
     }
 
-    /// The 128-bit memory operand, which must be aligned: else #GP(0) (Intel SDM Vol. 2, table 2-21, type 4).
-    #[inline(always)]
-    pub fn load_aligned(&mut self, op: &Op) -> Result<u128, Faulted> {
-        let linear = self.linear::<false>(op, 16)?;
-        if linear & 15 != 0 {
-            return Err(self.gp(0));
-        }
-        self.read(linear, op.seg)
-    }
-
-    #[inline(always)]
-    pub fn store_aligned(&mut self, op: &Op, value: u128) -> Result<(), Faulted> {
-        let linear = self.linear::<true>(op, 16)?;
-        if linear & 15 != 0 {
-            return Err(self.gp(0));
-        }
-        self.write(linear, value, op.seg)
-    }
-
-    /// A memory source of `BYTES`, zero-extended; 16 bytes must be aligned.
-    #[inline(always)]
-    pub fn source<const BYTES: u32>(&mut self, op: &Op) -> Result<u128, Faulted> {
-        match BYTES {
-            2 => self.load::<u16>(op).map(Scalar::to_wide),
-            4 => self.load::<u32>(op).map(Scalar::to_wide),
-            8 => self.load::<u64>(op).map(Scalar::to_wide),
-            _ => self.load_aligned(op),
-        }
-    }
-
     // ---- MMX -------------------------------------------------------------------------------------------------
 
     /// To be called first by every MMX instruction: #UD with CR0.EM, #NM with CR0.TS, #MF if an x87 exception is
-    /// pending (Intel SDM Vol. 3A 12.1).
+    /// pending (Intel SDM Vol. 3A 12.1; CR0.NE: see `x87`).
     #[inline(always)]
     pub fn mmx_guard(&mut self) -> Result<(), Faulted> {
-        if self.fpu_trap { self.mmx_blocked() } else { Ok(()) }
+        if self.fpu_trap { Err(self.mmx_blocked()) } else { Ok(()) }
     }
 
     #[cold]
-    fn mmx_blocked(&mut self) -> Result<(), Faulted> {
+    fn mmx_blocked(&mut self) -> Faulted {
         if self.s.cr0 & cr0::EM != 0 {
-            return Err(self.ud());
+            self.ud()
+        } else if self.s.cr0 & cr0::TS != 0 {
+            self.nm()
+        } else {
+            self.mf()
         }
-        if self.s.cr0 & cr0::TS != 0 {
-            return Err(self.nm());
-        }
-        self.pending_guard()
     }
 
-    /// #MF if an unmasked x87 exception is pending and is reported that way.
-    #[inline(always)]
+    /// For SSE instructions that use MMX registers: #MF if an x87 exception is pending.
     pub fn pending_guard(&mut self) -> Result<(), Faulted> {
-        if self.s.x87.status & 0x80 != 0 && self.s.cr0 & cr0::NE != 0 { Err(self.mf()) } else { Ok(()) }
+        if self.s.x87.status & 0x80 != 0 { Err(self.mf()) } else { Ok(()) }
     }
 
     /// What every MMX instruction but EMMS does to the x87 state: TOP = 0, all registers valid (Intel SDM Vol. 3A
@@ -107,45 +151,101 @@ impl Cpu {
 
     // ---- exceptions ------------------------------------------------------------------------------------------
 
-    /// Sets the sticky flags, or raises #XM (#UD without CR4.OSXMMEXCPT) if one of them is unmasked.
+    /// Sets the sticky flags, unless one of the exceptions is unmasked.
     #[inline(always)]
-    pub fn settle_simd(&mut self, raised: u32) -> Result<(), Faulted> {
+    pub fn accept(&mut self, raised: u32) -> Result<(), Unmasked> {
         if mxcsr::unmasked(self.s.mxcsr, raised) != 0 {
-            return Err(self.simd_exception(raised));
+            return Err(Unmasked(raised));
         }
         self.s.mxcsr |= raised;
         Ok(())
     }
 
+    /// Sets the sticky flags and raises #XM, or #UD without CR4.OSXMMEXCPT.
     #[cold]
-    fn simd_exception(&mut self, raised: u32) -> Faulted {
+    fn simd_exception(&mut self, Unmasked(raised): Unmasked) -> Faulted {
         let (Ok(flags) | Err(flags)) = mxcsr::settle(self.s.mxcsr, raised);
         self.s.mxcsr = flags;
         if self.s.cr4 & cr4::OSXMMEXCPT != 0 { self.xm() } else { self.ud() }
     }
 }
 
+// ---- sources -------------------------------------------------------------------------------------------------
+
+/// Where operand 1 is.
+trait Source: Copy + 'static {
+    fn get<P: SimdPath>(cpu: &mut Cpu, op: &Op) -> Result<u128, Faulted>;
+}
+
+#[derive(Clone, Copy)]
+struct Memory<const BYTES: u32>;
+
+#[derive(Clone, Copy)]
+struct Xmm;
+
+#[derive(Clone, Copy)]
+struct Mm;
+
+impl<const BYTES: u32> Source for Memory<BYTES> {
+    #[inline(always)]
+    fn get<P: SimdPath>(cpu: &mut Cpu, op: &Op) -> Result<u128, Faulted> {
+        P::source::<BYTES>(cpu, op)
+    }
+}
+
+impl Source for Xmm {
+    #[inline(always)]
+    fn get<P: SimdPath>(cpu: &mut Cpu, op: &Op) -> Result<u128, Faulted> {
+        Ok(cpu.xmm(op.b))
+    }
+}
+
+impl Source for Mm {
+    #[inline(always)]
+    fn get<P: SimdPath>(cpu: &mut Cpu, op: &Op) -> Result<u128, Faulted> {
+        Ok(cpu.mm(op.b).into())
+    }
+}
+
 // ---- XMM registers -------------------------------------------------------------------------------------------
+
+#[inline(always)]
+fn consume<P: SimdPath, S: Source, F>(cpu: &mut Cpu, op: &Op, f: F) -> Result<(), Faulted>
+where
+    F: Fn(&mut Cpu, &Op, u128) -> Result<(), Unmasked>,
+{
+    P::sse_guard(cpu)?;
+    let b = S::get::<P>(cpu, op)?;
+    f(cpu, op, b).map_err(|raised| P::unmasked(cpu, raised))
+}
+
+/// What `f` makes of xmm2/m, with a memory operand of `BYTES`. It changes nothing before its last possible exception.
+pub fn consuming<const BYTES: u32, F>(d: &Decoded<'_>, f: F) -> Handler
+where
+    F: Fn(&mut Cpu, &Op, u128) -> Result<(), Unmasked> + Copy,
+{
+    if d.memory(1) {
+        two_paths(
+            move |cpu: &mut Cpu, op: &Op| consume::<Fast, Memory<BYTES>, F>(cpu, op, f),
+            move |cpu: &mut Cpu, op: &Op| consume::<Slow, Memory<BYTES>, F>(cpu, op, f),
+        )
+    } else {
+        two_paths(
+            move |cpu: &mut Cpu, op: &Op| consume::<Fast, Xmm, F>(cpu, op, f),
+            move |cpu: &mut Cpu, op: &Op| consume::<Slow, Xmm, F>(cpu, op, f),
+        )
+    }
+}
 
 /// xmm1 = f(xmm1, xmm2/m), with a memory operand of `BYTES`.
 pub fn sized<const BYTES: u32, F>(d: &Decoded<'_>, f: F) -> Handler
 where
     F: Fn(u128, u128) -> u128 + Copy,
 {
-    if d.memory(1) {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            let b = cpu.source::<BYTES>(op)?;
-            cpu.set_xmm(op.a, f(cpu.xmm(op.a), b));
-            Ok(())
-        })
-    } else {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            cpu.set_xmm(op.a, f(cpu.xmm(op.a), cpu.xmm(op.b)));
-            Ok(())
-        })
-    }
+    consuming::<BYTES, _>(d, move |cpu: &mut Cpu, op: &Op, b| {
+        cpu.set_xmm(op.a, f(cpu.xmm(op.a), b));
+        Ok(())
+    })
 }
 
 /// xmm1 = f(xmm1, xmm2/m128).
@@ -155,62 +255,49 @@ pub fn xmm<F: Fn(u128, u128) -> u128 + Copy>(d: &Decoded<'_>, f: F) -> Handler {
 
 /// xmm1 = f(xmm1, xmm2/m128, XMM0).
 pub fn xmm0<F: Fn(u128, u128, u128) -> u128 + Copy>(d: &Decoded<'_>, f: F) -> Handler {
-    if d.memory(1) {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            let b = cpu.load_aligned(op)?;
-            cpu.set_xmm(op.a, f(cpu.xmm(op.a), b, cpu.xmm(0)));
-            Ok(())
-        })
-    } else {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            cpu.set_xmm(op.a, f(cpu.xmm(op.a), cpu.xmm(op.b), cpu.xmm(0)));
-            Ok(())
-        })
-    }
+    consuming::<16, _>(d, move |cpu: &mut Cpu, op: &Op, b| {
+        cpu.set_xmm(op.a, f(cpu.xmm(op.a), b, cpu.xmm(0)));
+        Ok(())
+    })
 }
 
 /// xmm1 = f(xmm1, xmm2/m128, imm8).
 pub fn xmm_imm<F: Fn(u128, u128, u8) -> u128 + Copy>(d: &Decoded<'_>, f: F) -> Handler {
-    if d.memory(1) {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            let b = cpu.load_aligned(op)?;
-            cpu.set_xmm(op.a, f(cpu.xmm(op.a), b, op.imm as u8));
-            Ok(())
-        })
-    } else {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            cpu.set_xmm(op.a, f(cpu.xmm(op.a), cpu.xmm(op.b), op.imm as u8));
-            Ok(())
-        })
-    }
+    consuming::<16, _>(d, move |cpu: &mut Cpu, op: &Op, b| {
+        cpu.set_xmm(op.a, f(cpu.xmm(op.a), b, op.imm as u8));
+        Ok(())
+    })
 }
 
 // ---- MMX registers -------------------------------------------------------------------------------------------
 
-/// mm1 = f(mm1, mm2/m), with a memory operand of `BYTES`; `imm` goes to `f` too.
+#[inline(always)]
+fn apply_mmx<P: SimdPath, S: Source, F>(cpu: &mut Cpu, op: &Op, f: F) -> Result<(), Faulted>
+where
+    F: Fn(u64, u64, u8) -> u64,
+{
+    P::mmx_guard(cpu)?;
+    let b = S::get::<P>(cpu, op)? as u64;
+    cpu.enter_mmx();
+    cpu.set_mm(op.a, f(cpu.mm(op.a), b, op.imm as u8));
+    Ok(())
+}
+
+/// mm1 = f(mm1, mm2/m, imm8), with a memory operand of `BYTES`.
 pub fn mmx_imm<const BYTES: u32, F>(d: &Decoded<'_>, f: F) -> Handler
 where
     F: Fn(u64, u64, u8) -> u64 + Copy,
 {
     if d.memory(1) {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.mmx_guard()?;
-            let b = cpu.source::<BYTES>(op)? as u64;
-            cpu.enter_mmx();
-            cpu.set_mm(op.a, f(cpu.mm(op.a), b, op.imm as u8));
-            Ok(())
-        })
+        two_paths(
+            move |cpu: &mut Cpu, op: &Op| apply_mmx::<Fast, Memory<BYTES>, F>(cpu, op, f),
+            move |cpu: &mut Cpu, op: &Op| apply_mmx::<Slow, Memory<BYTES>, F>(cpu, op, f),
+        )
     } else {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.mmx_guard()?;
-            cpu.enter_mmx();
-            cpu.set_mm(op.a, f(cpu.mm(op.a), cpu.mm(op.b), op.imm as u8));
-            Ok(())
-        })
+        two_paths(
+            move |cpu: &mut Cpu, op: &Op| apply_mmx::<Fast, Mm, F>(cpu, op, f),
+            move |cpu: &mut Cpu, op: &Op| apply_mmx::<Slow, Mm, F>(cpu, op, f),
+        )
     }
 }
 
@@ -252,32 +339,27 @@ where
 pub fn shift<F: Fn(u128, u128) -> u128 + Copy>(d: &Decoded<'_>, f: F) -> Handler {
     match (d.immediate(1), is_mmx(d)) {
         (false, _) => lanewise(d, f),
-        (true, false) => faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
+        (true, false) => consuming::<16, _>(d, move |cpu: &mut Cpu, op: &Op, _| {
             cpu.set_xmm(op.a, f(cpu.xmm(op.a), op.imm.into()));
             Ok(())
         }),
-        (true, true) => faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.mmx_guard()?;
-            cpu.enter_mmx();
-            cpu.set_mm(op.a, f(cpu.mm(op.a).into(), op.imm.into()) as u64);
-            Ok(())
-        }),
+        (true, true) => mmx_imm::<8, _>(d, move |a, _, imm| f(a.into(), imm.into()) as u64),
     }
 }
 
 // ---- floating point ------------------------------------------------------------------------------------------
 
-/// xmm1 = f(xmm1, b, MXCSR), out of line: `f` may use the stack.
-#[inline(never)]
-fn compute<F>(cpu: &mut Cpu, register: u8, b: u128, f: F) -> Result<(), Faulted>
+/// xmm1 = f(xmm1, xmm2/m, imm8, MXCSR), with a memory operand of `BYTES`.
+pub fn float_imm<const BYTES: u32, F>(d: &Decoded<'_>, f: F) -> Handler
 where
-    F: Fn(u128, u128, u32) -> (u128, u32) + Copy,
+    F: Fn(u128, u128, u8, u32) -> (u128, u32) + Copy,
 {
-    let (value, raised) = f(cpu.xmm(register), b, cpu.s.mxcsr);
-    cpu.settle_simd(raised)?;
-    cpu.set_xmm(register, value);
-    Ok(())
+    consuming::<BYTES, _>(d, move |cpu: &mut Cpu, op: &Op, b| {
+        let (value, raised) = f(cpu.xmm(op.a), b, op.imm as u8, cpu.s.mxcsr);
+        cpu.accept(raised)?;
+        cpu.set_xmm(op.a, value);
+        Ok(())
+    })
 }
 
 /// xmm1 = f(xmm1, xmm2/m, MXCSR), with a memory operand of `BYTES`.
@@ -285,91 +367,65 @@ pub fn float<const BYTES: u32, F>(d: &Decoded<'_>, f: F) -> Handler
 where
     F: Fn(u128, u128, u32) -> (u128, u32) + Copy,
 {
+    float_imm::<BYTES, _>(d, move |a, b, _, mxcsr| f(a, b, mxcsr))
+}
+
+/// The same for a function that runs on the host's SSE unit: not in tail position, because it uses the stack.
+pub fn on_host<const BYTES: u32, F>(d: &Decoded<'_>, f: F) -> Handler
+where
+    F: Fn(u128, u128, u32) -> (u128, u32) + Copy,
+{
     if d.memory(1) {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            let b = cpu.source::<BYTES>(op)?;
-            compute(cpu, op.a, b, f)
-        })
+        complex(move |cpu: &mut Cpu, op: &Op| exactly::<Memory<BYTES>, F>(cpu, op, f))
     } else {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            compute(cpu, op.a, cpu.xmm(op.b), f)
-        })
+        complex(move |cpu: &mut Cpu, op: &Op| exactly::<Xmm, F>(cpu, op, f))
     }
 }
 
-/// xmm1 = f(xmm1, xmm2/m, imm8, MXCSR), with a memory operand of `BYTES`.
-pub fn float_imm<const BYTES: u32, F>(d: &Decoded<'_>, f: F) -> Handler
+#[inline(always)]
+fn exactly<S: Source, F>(cpu: &mut Cpu, op: &Op, f: F) -> Result<(), Faulted>
 where
-    F: Fn(u128, u128, u8, u32) -> (u128, u32) + Copy,
+    F: Fn(u128, u128, u32) -> (u128, u32),
 {
-    let compute = move |cpu: &mut Cpu, op: &Op, b: u128| {
-        let (value, raised) = f(cpu.xmm(op.a), b, op.imm as u8, cpu.s.mxcsr);
-        cpu.settle_simd(raised)?;
+    consume::<Slow, S, _>(cpu, op, |cpu: &mut Cpu, op: &Op, b| {
+        let (value, raised) = f(cpu.xmm(op.a), b, cpu.s.mxcsr);
+        cpu.accept(raised)?;
         cpu.set_xmm(op.a, value);
         Ok(())
-    };
-    if d.memory(1) {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            let b = cpu.source::<BYTES>(op)?;
-            compute(cpu, op, b)
-        })
-    } else {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            compute(cpu, op, cpu.xmm(op.b))
-        })
-    }
+    })
 }
 
-/// The native path where it applies (see [`mxcsr::ordinary`]), else the exact one.
+/// `native` gives the result where MXCSR is [`mxcsr::ordinary`] and the operation cannot change it.
 #[inline(always)]
-fn either<T: Format, const LANES: u32, const UNARY: bool, N, E>(
-    cpu: &mut Cpu,
-    register: u8,
-    b: u128,
-    native: N,
-    exact: E,
-) -> Result<(), Faulted>
+fn natively<S: Source, N>(cpu: &mut Cpu, op: &Op, native: N) -> Result<(), Faulted>
 where
-    N: Fn(T::Native, T::Native) -> T::Native,
-    E: Fn(u128, u128, u32) -> (u128, u32) + Copy,
+    N: Fn(u128, u128) -> Option<u128>,
 {
-    if mxcsr::ordinary(cpu.s.mxcsr)
-        && let Some(value) = natively::<T, LANES, UNARY>(cpu.xmm(register), b, native)
-    {
-        cpu.set_xmm(register, value);
-        return Ok(());
+    Fast::sse_guard(cpu)?;
+    let b = S::get::<Fast>(cpu, op)?;
+    if !mxcsr::ordinary(cpu.s.mxcsr) {
+        return Err(Faulted);
     }
-    compute(cpu, register, b, exact)
+    let value = native(cpu.xmm(op.a), b).ok_or(Faulted)?;
+    cpu.set_xmm(op.a, value);
+    Ok(())
 }
 
-/// Arithmetic on `LANES` lanes of `T`: `native` is the operation on ordinary numbers, `exact` on all.
-pub fn arithmetic<T: Format, const LANES: u32, const UNARY: bool, N, E>(
-    d: &Decoded<'_>,
-    native: N,
-    exact: E,
-) -> Handler
+/// xmm1 = xmm1 op xmm2/m, with a memory operand of `BYTES`: `native` on ordinary numbers, `exact` on all.
+pub fn arithmetic<const BYTES: u32, N, E>(d: &Decoded<'_>, native: N, exact: E) -> Handler
 where
-    N: Fn(T::Native, T::Native) -> T::Native + Copy,
+    N: Fn(u128, u128) -> Option<u128> + Copy,
     E: Fn(u128, u128, u32) -> (u128, u32) + Copy,
 {
     if d.memory(1) {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            let b = match LANES * T::BITS {
-                32 => cpu.source::<4>(op)?,
-                64 => cpu.source::<8>(op)?,
-                _ => cpu.source::<16>(op)?,
-            };
-            either::<T, LANES, UNARY, N, E>(cpu, op.a, b, native, exact)
-        })
+        two_paths(
+            move |cpu: &mut Cpu, op: &Op| natively::<Memory<BYTES>, N>(cpu, op, native),
+            move |cpu: &mut Cpu, op: &Op| exactly::<Memory<BYTES>, E>(cpu, op, exact),
+        )
     } else {
-        faulting(move |cpu: &mut Cpu, op: &Op| {
-            cpu.sse_guard()?;
-            either::<T, LANES, UNARY, N, E>(cpu, op.a, cpu.xmm(op.b), native, exact)
-        })
+        two_paths(
+            move |cpu: &mut Cpu, op: &Op| natively::<Xmm, N>(cpu, op, native),
+            move |cpu: &mut Cpu, op: &Op| exactly::<Xmm, E>(cpu, op, exact),
+        )
     }
 }

@@ -35,8 +35,7 @@ const fn s_box() -> [u8; 256] {
     let mut i = 0;
     while i < 256 {
         let v = inverse(i as u8);
-        table[i] =
-            v ^ v.rotate_left(1) ^ v.rotate_left(2) ^ v.rotate_left(3) ^ v.rotate_left(4) ^ 0x63;
+        table[i] = v ^ v.rotate_left(1) ^ v.rotate_left(2) ^ v.rotate_left(3) ^ v.rotate_left(4) ^ 0x63;
         i += 1;
     }
     table

@@ -95,5 +95,48 @@ pub fn cvtdq2pd(_: u128, b: u128) -> u128 {
 /// Exact; the upper half stays.
 #[inline]
 pub fn cvtsi2sd_r32(a: u128, b: u32) -> u128 {
-    a >> 64 << 64 | u128::from(f64::from(b as i32).to_bits())
+    low_double(a, f64::from(b as i32))
+}
+
+// ---- under an ordinary MXCSR (see `mxcsr::ordinary`) ---------------------------------------------------------
+
+#[inline]
+pub fn cvtsi2sd_r64(a: u128, b: u64) -> u128 {
+    low_double(a, b as i64 as f64)
+}
+
+#[inline]
+pub fn cvtsi2ss_r32(a: u128, b: u32) -> u128 {
+    low_single(a, b as i32 as f32)
+}
+
+#[inline]
+pub fn cvtsi2ss_r64(a: u128, b: u64) -> u128 {
+    low_single(a, b as i64 as f32)
+}
+
+/// CVTSS2SD of an ordinary number: exact.
+#[inline]
+pub fn widen(a: u128, b: u128) -> Option<u128> {
+    let x = lane::<Single>(b, 0);
+    Single::is_ordinary(x).then(|| low_double(a, Single::native(x).into()))
+}
+
+/// CVTSD2SS of an ordinary number to another.
+#[inline]
+pub fn narrow(a: u128, b: u128) -> Option<u128> {
+    let x = lane::<Double>(b, 0);
+    let value = Double::native(x) as f32;
+    let ordinary = Double::is_ordinary(x) && Single::is_ordinary(Single::bits(value));
+    ordinary.then(|| low_single(a, value))
+}
+
+#[inline(always)]
+fn low_single(a: u128, value: f32) -> u128 {
+    a >> 32 << 32 | u128::from(value.to_bits())
+}
+
+#[inline(always)]
+fn low_double(a: u128, value: f64) -> u128 {
+    a >> 64 << 64 | u128::from(value.to_bits())
 }

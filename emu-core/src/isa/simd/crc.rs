@@ -31,5 +31,6 @@ pub fn crc32(crc: u32, data: u64, bytes: u32) -> u32 {
 pub fn pclmulqdq(a: u128, b: u128, imm: u8) -> u128 {
     let a = (a >> (64 * u32::from(imm & 1))) as u64;
     let b = (b >> (64 * u32::from(imm >> 4 & 1))) as u64;
-    (0..64).fold(0, |product, i| product ^ (u128::from(a) << i & (0u128.wrapping_sub(u128::from(b >> i & 1)))))
+    (0..64)
+        .fold(0, |product, i| product ^ (u128::from(a) << i & (0u128.wrapping_sub(u128::from(b >> i & 1)))))
 }

@@ -119,7 +119,7 @@ pub fn lane<F: Format>(v: u128, i: u32) -> u64 {
 /// `a` with its lowest `LANES` lanes replaced by `f` of the lanes of `a` and `b`, and the exceptions of all of them.
 #[inline(always)]
 fn each<F: Format, const LANES: u32>(a: u128, b: u128, f: impl Fn(u64, u64) -> (u64, u32)) -> (u128, u32) {
-    let mut value = if LANES * F::BITS == 128 { 0 } else { a >> F::BITS << F::BITS };
+    let mut value = above::<F, LANES>(a);
     let mut raised = 0;
     for i in 0..LANES {
         let (lane, flags) = f(lane::<F>(a, i), lane::<F>(b, i));
@@ -135,24 +135,40 @@ fn seen<F: Format>(bits: u64, mxcsr: u32) -> u64 {
     if mxcsr & DAZ != 0 && F::is_denormal(bits) { bits & F::SIGN } else { bits }
 }
 
-/// `f` of the lowest `LANES` lanes as the host computes it, if operands and results are all ordinary; with `UNARY`
-/// only `b` counts. Right for a guest whose MXCSR is [`super::mxcsr::ordinary`].
+/// `f` of the lowest `LANES` lanes as the host computes it, if operands and results are all ordinary. Right for a
+/// guest whose MXCSR is [`super::mxcsr::ordinary`].
 #[inline(always)]
-pub fn natively<F: Format, const LANES: u32, const UNARY: bool>(
+pub fn natively<F: Format, const LANES: u32>(
     a: u128,
     b: u128,
     f: impl Fn(F::Native, F::Native) -> F::Native,
 ) -> Option<u128> {
-    let mut value = if LANES * F::BITS == 128 { 0 } else { a >> F::BITS << F::BITS };
+    let mut value = above::<F, LANES>(a);
     let mut ordinary = true;
     for i in 0..LANES {
-        let y = lane::<F>(b, i);
-        let x = if UNARY { y } else { lane::<F>(a, i) };
+        let (x, y) = (lane::<F>(a, i), lane::<F>(b, i));
         let result = F::bits(f(F::native(x), F::native(y)));
         ordinary &= F::is_ordinary(x) & F::is_ordinary(y) & F::is_ordinary(result);
         value |= u128::from(result) << (i * F::BITS);
     }
     ordinary.then_some(value)
+}
+
+/// The same for a function of `b` alone.
+#[inline(always)]
+pub fn natively_unary<F: Format, const LANES: u32>(
+    a: u128,
+    b: u128,
+    f: impl Fn(F::Native) -> F::Native,
+) -> Option<u128> {
+    let value = natively::<F, LANES>(b, b, |x, _| f(x))?;
+    Some(if LANES == F::LANES { value } else { above::<F, LANES>(a) | u128::from(lane::<F>(value, 0)) })
+}
+
+/// What a scalar operation leaves of its destination; nothing for a packed one.
+#[inline(always)]
+fn above<F: Format, const LANES: u32>(a: u128) -> u128 {
+    if LANES == F::LANES { 0 } else { a >> F::BITS << F::BITS }
 }
 
 // ---- comparisons ---------------------------------------------------------------------------------------------

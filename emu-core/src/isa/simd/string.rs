@@ -85,10 +85,7 @@ fn compare(a: u128, b: u128, imm: u8, length_a: usize, length_b: usize) -> Compa
 fn aggregate(a: &Text, b: &Text, imm: u8, n: usize, j: usize) -> bool {
     match imm >> 2 & 3 {
         0 => b.valid(j) && (0..a.len).any(|i| a.at[i] == b.at[j]),
-        1 => {
-            b.valid(j)
-                && (0..a.len / 2).any(|i| a.at[2 * i] <= b.at[j] && b.at[j] <= a.at[2 * i + 1])
-        }
+        1 => b.valid(j) && (0..a.len / 2).any(|i| a.at[2 * i] <= b.at[j] && b.at[j] <= a.at[2 * i + 1]),
         2 => match (a.valid(j), b.valid(j)) {
             (true, true) => a.at[j] == b.at[j],
             (valid_a, valid_b) => valid_a == valid_b,
