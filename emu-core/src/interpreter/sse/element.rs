@@ -5,8 +5,8 @@ use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
 use crate::interpreter::op::{Faulted, Handler, Op, faulting};
 use crate::interpreter::word::Word;
-use crate::isa::simd::integer::{movmskpd, movmskps, pmovmskb};
-use crate::isa::simd::shuffle::{extract, insert, insertps};
+use crate::isa::simd::packed::{extract, insert, insertps};
+use crate::isa::simd::packed::{movmskpd, movmskps, pmovmskb};
 use iced_x86::{Code, Mnemonic as M};
 
 pub fn pick(d: &Decoded<'_>) -> Option<Handler> {

@@ -5,7 +5,7 @@ use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
 use crate::interpreter::op::{Faulted, Handler, Op, faulting, plain};
 use crate::interpreter::word::Word;
-use crate::isa::simd::crc::crc32;
+use crate::isa::simd::packed::crc32;
 use crate::vcpu::rflags;
 use iced_x86::{Code, Mnemonic as M};
 

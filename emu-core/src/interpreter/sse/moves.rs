@@ -6,7 +6,7 @@ use crate::interpreter::lower::Decoded;
 use crate::interpreter::op::{Faulted, Handler, Op, complex, faulting, two_paths};
 use crate::interpreter::path::{Fast, Slow};
 use crate::interpreter::word::{Scalar, Word};
-use crate::isa::simd::shuffle::punpcklqdq;
+use crate::isa::simd::packed::punpcklqdq;
 use iced_x86::Code;
 
 pub fn pick(d: &Decoded<'_>) -> Option<Handler> {

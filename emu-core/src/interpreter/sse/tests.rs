@@ -85,13 +85,15 @@ fn singles(lanes: [f32; 4]) -> u128 {
     lanes.into_iter().rev().fold(0, |v, lane| v << 32 | u128::from(lane.to_bits()))
 }
 
+/// Instruction, operands, what is unmasked, flags afterwards.
+type Case = (&'static [u8], [f32; 4], [f32; 4], u32, u32);
+
 /// The expectations were read off a processor (AMD EPYC).
 #[test]
 fn unmasked_exceptions() {
     let tiny = f32::MIN_POSITIVE;
     let denormal = 1e-40;
-    let cases: [(&[u8], [f32; 4], [f32; 4], u32, u32); 8] = [
-        // instruction, operands, unmasked, flags afterwards
+    let cases: [Case; 8] = [
         (DIVPS, [1.0, 1.0, 1.0, 1.0], [0.0, 3.0, 1.0, 1.0], ZE, ZE),
         (DIVPS, [0.0, 1.0, 1.0, 1.0], [0.0, 0.0, 3.0, 1.0], ZE, ZE | IE),
         (MULPS, [tiny, 1.0, 1.0, 1.0], [0.5, 1.0, 1.0, 1.0], UE, UE),

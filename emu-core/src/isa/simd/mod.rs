@@ -17,6 +17,13 @@ pub mod host;
 pub mod integer;
 pub mod lanes;
 pub mod mxcsr;
+#[cfg(target_arch = "x86_64")]
+pub mod packed;
+#[cfg(not(target_arch = "x86_64"))]
+pub mod packed {
+    //! The portable functions under the name that handlers use.
+    pub use super::{aes::*, crc::*, integer::*, shift::*, shuffle::*};
+}
 pub mod sha;
 pub mod shift;
 pub mod shuffle;

@@ -52,3 +52,41 @@ fn estimates_of_special_values() {
         assert_eq!(rsqrtss(0, x.into()) as u32, root, "RSQRTSS {x:08X}");
     }
 }
+
+/// The portable functions agree with the instructions that stand in for them on x86-64 hosts.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn portable_functions_agree_with_instructions() {
+    use super::{crc, integer, packed};
+    const EDGES: [u8; 8] = [0, 1, 0x7F, 0x80, 0x81, 0xFE, 0xFF, 0x55];
+    let mut random = 0x9E37_79B9_7F4A_7C15u64;
+    let mut next = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    };
+    for n in 0..4000 {
+        let mut vector = || match n % 4 {
+            0 => u128::from_le_bytes(std::array::from_fn(|_| EDGES[next() as usize >> 3 & 7])),
+            1 => u128::from(next() % 80),
+            _ => u128::from(next()) << 64 | u128::from(next()),
+        };
+        let (a, b) = (vector(), vector());
+        for (name, native, portable) in packed::BASELINE.iter().chain(packed::DETECTED) {
+            assert_eq!(native(a, b), portable(a, b), "{name} {a:032X} {b:032X}");
+        }
+        let imm = n as u8;
+        assert_eq!(
+            packed::pclmulqdq(a, b, imm),
+            crc::pclmulqdq(a, b, imm),
+            "PCLMULQDQ {a:032X} {b:032X} {imm:X}"
+        );
+        assert_eq!(
+            packed::crc32(a as u32, b as u64, 8),
+            crc::crc32(a as u32, b as u64, 8),
+            "CRC32 {a:X} {b:X}"
+        );
+        assert_eq!(packed::pmovmskb(a), integer::pmovmskb(a), "PMOVMSKB {a:032X}");
+    }
+}
