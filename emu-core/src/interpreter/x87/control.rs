@@ -95,6 +95,7 @@ fn free<const POP: bool>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     cpu.fpu_guard()?;
     cpu.note(op);
     cpu.s.x87.empty |= 1 << cpu.st(op.a);
+    cpu.s.x87.status &= !C1; // the SDM calls it undefined
     if POP {
         cpu.pop();
     }

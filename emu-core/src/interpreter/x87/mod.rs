@@ -11,8 +11,6 @@ mod compare;
 mod control;
 mod math;
 mod register;
-#[cfg(test)]
-mod tests;
 mod transfer;
 
 use super::lower::{Decoded, Lowered};

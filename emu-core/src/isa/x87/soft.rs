@@ -180,7 +180,7 @@ fn finish_at(env: Env, wide: Wide, precision: u32) -> Outcome {
 fn biased(negative: bool, exponent: i32, significand: u64, status: u16) -> Outcome {
     let moved = if status & UE != 0 { exponent + UNMASKED_BIAS } else { exponent - UNMASKED_BIAS };
     if moved >= i32::from(MAX_EXPONENT) {
-        return done(infinity(negative), status | PE);
+        return done(infinity(negative), status | PE | C1);
     }
     if moved < 1 {
         return done(zero(negative), status | PE);
@@ -491,6 +491,14 @@ fn remainder(env: Env, a: &F80, b: &F80, nearest: bool) -> Outcome {
     })
 }
 
+fn any_remainder(env: Env, a: &F80, b: &F80, nearest: bool) -> Outcome {
+    let mut outcome = special(a, b).unwrap_or_else(|| remainder(env, a, b, nearest));
+    if outcome.value.is_nan() {
+        outcome.status |= env.status & (C3 | C0); // left as they were
+    }
+    outcome
+}
+
 /// Quotient (its low 64 bits) and remainder of (a x 2^shift) / b.
 fn divide_bits(a: u64, b: u64, shift: u32) -> (u64, u64) {
     let divisor = u128::from(b);
@@ -680,8 +688,8 @@ impl Unit for Soft {
                 _ => divide(env, a, b),
             }),
             Binary::Scale => special(a, b).unwrap_or_else(|| scale(env, a, b)),
-            Binary::Remainder => special(a, b).unwrap_or_else(|| remainder(env, a, b, false)),
-            Binary::IeeeRemainder => special(a, b).unwrap_or_else(|| remainder(env, a, b, true)),
+            Binary::Remainder => any_remainder(env, a, b, false),
+            Binary::IeeeRemainder => any_remainder(env, a, b, true),
         }
     }
 
