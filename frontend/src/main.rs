@@ -1,1 +1,64 @@
-fn main() {}
+//! The program `posada`: a complete x86 PC, from the command line.
+
+mod disk;
+mod ending;
+mod escape;
+mod files;
+mod guest;
+mod inbox;
+mod options;
+mod quantity;
+mod screen;
+mod script;
+mod serial;
+mod session;
+mod terminal;
+mod watch;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use options::{Command, Posada};
+use std::process::ExitCode;
+
+/// `posada` alone: a newcomer who wants to know.
+const NO_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+
+fn main() -> ExitCode {
+    let command = match Posada::try_parse() {
+        Ok(posada) => posada.command,
+        Err(error) if !error.use_stderr() || error.kind() == NO_COMMAND => error.exit(),
+        Err(error) => {
+            eprintln!("posada: {}", sentence(&error.to_string()));
+            return ending::FAILED.into();
+        }
+    };
+    match command {
+        Command::Run(run) => session::run(&run).unwrap_or_else(|error| {
+            eprintln!("posada: {error:#}");
+            ending::FAILED.into()
+        }),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Posada::command(), "posada", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// What clap says about a wrong command line, without its usage page.
+fn sentence(error: &str) -> String {
+    let error = error.strip_prefix("error: ").unwrap_or(error);
+    let said =
+        error.split("\n\nUsage:").next().and_then(|said| said.split("\n\nFor more").next()).unwrap_or(error);
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn one_sentence_of_a_page() {
+        let page = "error: the argument '--x' cannot be used with:\n  --y\n\nUsage: posada\n\nFor more information, try '--help'.\n";
+        assert_eq!(sentence(page), "the argument '--x' cannot be used with: --y");
+    }
+}

@@ -1,1 +1,57 @@
-fn main() {}
+//! `cargo xtask`: the habits of this workspace.
+
+mod apt;
+mod bench;
+mod cache;
+mod check;
+mod command;
+mod cpio;
+mod demo;
+mod fuzz;
+mod initramfs;
+mod setup;
+mod test;
+
+use anyhow::Result;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  demo                boot a Debian kernel to its shell, here in the terminal (sets up and builds what it needs)
+  test [FILTER...]    run every test, boots of real guests included (sets up what it needs)
+  setup [--refresh]   fetch the guests (Debian packages) into target/guests, or the folder named by POSADA_CACHE
+  check               format, lints, arrows between crates, documentation, licences
+  bench               compare with QEMU's TCG and with the bare host, and write the table into README.md
+  fuzz [SECONDS]      run each fuzz target for so long (default 60)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(words: &[&str]) -> Result<()> {
+    match words {
+        ["setup"] => setup::setup(false),
+        ["setup", "--refresh"] => setup::setup(true),
+        ["demo"] => demo::demo(),
+        ["test", filter @ ..] => test::test(filter),
+        ["check"] => check::check(),
+        ["bench"] => bench::bench(),
+        ["fuzz"] => fuzz::fuzz("60"),
+        ["fuzz", seconds] => fuzz::fuzz(seconds),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => anyhow::bail!("unknown command `{}`; `cargo xtask help` lists them", words.join(" ")),
+    }
+}

@@ -86,6 +86,11 @@ impl Ns16550a {
         }
     }
 
+    /// How many more bytes the host may send ([`HostEvent::Serial`]) before some are lost.
+    pub fn host_room(&self) -> usize {
+        self.receiver.room()
+    }
+
     fn decode(&self, at: Access) -> Option<Register> {
         if at.space != Space::Port || at.region != 0 {
             return None;

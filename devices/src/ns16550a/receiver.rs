@@ -73,9 +73,13 @@ impl Receiver {
         Self { queue: std::mem::take(&mut self.queue), ..Self::default() }
     }
 
+    pub(super) fn room(&self) -> usize {
+        QUEUE.saturating_sub(self.queue.len())
+    }
+
     /// The host sends a byte.
     pub(super) fn queue(&mut self, byte: u8) {
-        if self.queue.len() < QUEUE {
+        if self.room() > 0 {
             self.queue.push_back(byte);
         }
     }

@@ -137,7 +137,9 @@ fn character_timeout_after_four_characters_of_silence() {
 fn nothing_is_lost_when_the_guest_is_slow() {
     let mut bench = open(0x01, 0);
     let bytes: Vec<u8> = (0..=255).cycle().take(receiver::QUEUE).collect();
+    assert_eq!(bench.device.host_room(), bytes.len());
     type_in(&mut bench, &bytes);
+    assert_eq!(bench.device.host_room(), 0);
     type_in(&mut bench, b"beyond the queue");
     let mut received = Vec::new();
     while received.len() < bytes.len() {

@@ -62,7 +62,7 @@ impl Piix3Ide {
         let [a, b, c, d] = disks;
         let drive = |number, disk: Option<_>| disk.map(|disk| Drive::new(number, disk));
         Self {
-            config: Config::default(),
+            config: Config::new(),
             channels: [Channel::new([drive(0, a), drive(1, b)]), Channel::new([drive(2, c), drive(3, d)])],
         }
     }
@@ -141,13 +141,14 @@ impl Piix3Ide {
         }
     }
 
-    fn write_config(&mut self, at: Access, value: u64, cx: &mut Cx<'_>) {
+    fn write_config(&mut self, at: Access, value: u64, cx: &mut Cx<'_>) -> Result<(), BusFault> {
         let before = self.config.bus_master_base();
-        self.config.write(at.offset, at.width, value);
+        self.config.write(at, value)?;
         let base = self.config.bus_master_base();
         if base != before {
             cx.window(BUS_MASTER_REGION, base);
         }
+        Ok(())
     }
 }
 
@@ -193,7 +194,7 @@ impl Device for Piix3Ide {
     }
 
     fn reset(&mut self, _how: Reset, cx: &mut Cx<'_>) {
-        self.config = Config::default();
+        self.config.reset();
         self.channels.iter_mut().for_each(Channel::reset);
         cx.window(BUS_MASTER_REGION, None);
         self.after_access(cx);
@@ -208,7 +209,7 @@ impl Device for Piix3Ide {
 
     fn read(&mut self, at: Access, cx: &mut Cx<'_>) -> Result<u64, BusFault> {
         match at.space {
-            Space::Config => Ok(self.config.read(at.offset, at.width)),
+            Space::Config => self.config.read(at),
             Space::Port => {
                 let value = self.read_port(at)?;
                 self.after_access(cx);
@@ -222,7 +223,7 @@ impl Device for Piix3Ide {
 
     fn write(&mut self, at: Access, value: u64, cx: &mut Cx<'_>) -> Result<(), BusFault> {
         match at.space {
-            Space::Config => self.write_config(at, value, cx),
+            Space::Config => self.write_config(at, value, cx)?,
             Space::Port => self.write_port(at, value)?,
             Space::Memory | Space::Msr | Space::IntAck | Space::Message | Space::Dma | Space::Eoi => {
                 return Err(BusFault);

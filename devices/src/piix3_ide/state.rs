@@ -3,9 +3,9 @@
 use super::Piix3Ide;
 use super::bus_master::{self, BusMaster};
 use super::channel::Channel;
-use super::config::Config;
 use super::drive::{Activity, Drive, MULTIPLE_MAX, Run, XFER_MWDMA, XFER_PIO};
 use super::task_file::{DeviceControl, TaskFile, Translation};
+use crate::bytes::Bytes;
 use crate::disk::SECTOR;
 use emu_core::{RestoreError, Saved};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ struct ChannelV1 {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IdeV1 {
-    config: Config,
+    config: Bytes,
     channels: [ChannelV1; 2],
 }
 
@@ -94,15 +94,13 @@ impl From<&Channel> for ChannelV1 {
 
 pub(super) fn save(live: &Piix3Ide) -> Saved {
     let Piix3Ide { config, channels: [first, second] } = live;
-    Saved::pack(VERSION, &IdeV1 { config: *config, channels: [first.into(), second.into()] })
+    Saved::pack(VERSION, &IdeV1 { config: Bytes(config.save()), channels: [first.into(), second.into()] })
 }
 
 /// Takes everything over but the disks, which must be the same size.
 pub(super) fn restore(live: &mut Piix3Ide, saved: &Saved) -> Result<(), RestoreError> {
     let IdeV1 { config, channels } = saved.unpack(VERSION)?;
-    if !config.is_possible() {
-        return Err(RestoreError::Value("piix3_ide: a configuration bit that cannot be written"));
-    }
+    let config = live.config.restored(&config.0)?;
     for (saved, live) in channels.iter().zip(&live.channels) {
         check_channel(saved)?;
         for (saved, live) in saved.drives.iter().zip(&live.drives) {

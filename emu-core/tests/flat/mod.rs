@@ -5,11 +5,14 @@ use emu_core::vcpu::{Segment, VcpuState, cr0, cr4, efer};
 use emu_core::{Bus, Tick, Width};
 use std::sync::atomic::AtomicU32;
 
+#[allow(dead_code)] // each test file uses its part
 pub struct FlatBus {
     pub memory: MemoryMap,
     pub attention: AtomicU32,
     pub left: u64,
     pub retired: u64,
+    /// The count of retired instructions at each device access.
+    pub accesses: Vec<u64>,
 }
 
 impl FlatBus {
@@ -18,7 +21,7 @@ impl FlatBus {
         let block = memory.add_block("ram", bytes).expect("memory");
         let ram = Target::Block { block, offset: 0 };
         memory.map(Range { start: 0, len: bytes, read: ram, write: ram });
-        Self { memory, attention: AtomicU32::new(0), left: 0, retired: 0 }
+        Self { memory, attention: AtomicU32::new(0), left: 0, retired: 0, accesses: Vec::new() }
     }
 }
 
@@ -35,6 +38,7 @@ impl Bus for FlatBus {
     }
     fn port_write(&mut self, _: u16, _: Width, _: u64) {}
     fn memory_read(&mut self, _: u64, width: Width) -> u64 {
+        self.accesses.push(self.retired);
         width.mask()
     }
     fn memory_write(&mut self, _: u64, _: Width, _: u64) {}
@@ -63,6 +67,7 @@ impl Bus for FlatBus {
 }
 
 /// 64-bit mode at CPL 0 with the first GiB identity-mapped by one 1 GiB page (tables at 2000h and 3000h).
+#[allow(dead_code)]
 pub fn long_mode_state(memory: &MemoryMap) -> VcpuState {
     memory.write(0x2000, &0x3003u64.to_le_bytes());
     memory.write(0x3000, &0x83u64.to_le_bytes());

@@ -1,0 +1,223 @@
+//! The command line.
+
+use crate::quantity;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use emu_core::Tick;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+const EXAMPLES: &str = "\
+Examples:
+  Boot a Linux kernel to the shell of its initramfs, here in the terminal:
+    posada run --kernel vmlinuz --initrd initramfs.cpio.gz --append 'console=ttyS0'
+  Boot a disk image with SeaBIOS and show its text screen:
+    posada run --disk disk.img --display text
+  Stop here, go on there:
+    posada run --kernel vmlinuz --initrd initrd --save shell.state     (Ctrl-A s, Ctrl-A x)
+    posada run --restore shell.state
+
+In the terminal, Ctrl-A x quits and Ctrl-A h lists the other keys.
+
+Exit codes: 0 the guest powered off, or you quit; 2 bad input, nothing was started; 4 the guest's kernel panicked;
+6 a script or --timeout ran out of guest time; odd codes are the guest's own (isa-debug-exit); 128+n signal n.";
+
+#[derive(Parser)]
+#[command(name = "posada", version, about = "A complete x86 PC as a program", after_help = EXAMPLES)]
+#[command(arg_required_else_help = true)]
+pub struct Posada {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Start a PC
+    #[command(after_help = EXAMPLES, disable_help_flag = true)]
+    Run(Box<Run>),
+    /// Print a completion script for your shell, for example: posada completions bash > posada.bash
+    Completions { shell: Shell },
+}
+
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub guest: Guest,
+    #[command(flatten)]
+    pub pc: Pc,
+    #[command(flatten)]
+    pub console: Console,
+    #[command(flatten)]
+    pub time: Time,
+    #[command(flatten)]
+    pub state: State,
+    /// Print this help
+    #[arg(long, short, action = ArgAction::HelpShort)]
+    help: Option<bool>,
+}
+
+/// What to boot.
+#[derive(Args)]
+#[command(next_help_heading = "What to boot")]
+pub struct Guest {
+    /// Linux kernel (bzImage), or another image that follows the Linux boot protocol, to boot directly
+    #[arg(long, value_name = "FILE", conflicts_with = "firmware")]
+    pub kernel: Option<PathBuf>,
+    /// Initial RAM disk for --kernel
+    #[arg(long, value_name = "FILE", requires = "kernel")]
+    pub initrd: Option<PathBuf>,
+    /// Command line for --kernel
+    #[arg(long, value_name = "TEXT", requires = "kernel", default_value = "")]
+    pub append: String,
+    /// Firmware image; without --kernel the default is the SeaBIOS that `cargo xtask setup` fetched
+    #[arg(long, value_name = "FILE")]
+    pub firmware: Option<PathBuf>,
+    /// Video BIOS image for the firmware [default: the one beside SeaBIOS]
+    #[arg(long, value_name = "FILE")]
+    pub vgabios: Option<PathBuf>,
+    /// Raw hard disk image; may be given up to four times
+    #[arg(long, value_name = "FILE")]
+    pub disk: Vec<PathBuf>,
+    /// Raw floppy image
+    #[arg(long, value_name = "FILE")]
+    pub floppy: Option<PathBuf>,
+}
+
+/// What the PC is made of.
+#[derive(Args)]
+#[command(next_help_heading = "The PC")]
+pub struct Pc {
+    /// Size of memory, for example 512M or 2G
+    #[arg(long, short, value_name = "SIZE", default_value = "512M", value_parser = quantity::memory_size)]
+    pub memory: u64,
+    /// CPU model; a wrong name lists them
+    #[arg(long, value_name = "MODEL")]
+    pub cpu: Option<String>,
+    /// What executes the guest's instructions
+    #[arg(long, value_enum, default_value_t = EngineChoice::Interpreter)]
+    pub engine: EngineChoice,
+}
+
+/// Where the person meets the PC.
+#[derive(Args)]
+#[command(next_help_heading = "Console")]
+pub struct Console {
+    /// Where the first serial port goes: stdio, file:PATH, pty or none [default: stdio; none with --display text]
+    #[arg(long, value_name = "WHERE")]
+    pub serial: Option<Serial>,
+    /// Whether to show the PC's text screen in this terminal
+    #[arg(long, value_enum, default_value_t = Display::None)]
+    pub display: Display,
+    /// Write what the firmware says on its debug port (402h) to this file
+    #[arg(long, value_name = "FILE")]
+    pub debugcon: Option<PathBuf>,
+    /// Play a script: expect, send, key, screen, wait, ... on guest time (see docs/guide/scripts.md)
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+    /// Do not print the summary at the start and the closing line
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// How time passes.
+#[derive(Args)]
+#[command(next_help_heading = "Time")]
+pub struct Time {
+    /// Let guest time follow the instruction count: equal input gives an equal run, on any host
+    #[arg(long)]
+    pub deterministic: bool,
+    /// Wall clock at power-on, for example 2026-11-23T22:43:00 (UTC) [default: now; 2026-01-01 if deterministic]
+    #[arg(long, value_name = "DATE", value_parser = quantity::wall_clock, allow_negative_numbers = true)]
+    pub rtc: Option<i64>,
+    /// End the run after this much guest time, with exit code 6
+    #[arg(long, value_name = "SPAN", value_parser = quantity::span)]
+    pub timeout: Option<Tick>,
+    /// End the run where the guest would reboot
+    #[arg(long)]
+    pub no_reboot: bool,
+}
+
+/// Saved states.
+#[derive(Args)]
+#[command(next_help_heading = "Saved states")]
+pub struct State {
+    /// Where Ctrl-A s (or --save-at) saves the state of the whole machine
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Save at this much guest time after power-on, then end the run
+    #[arg(long, value_name = "SPAN", value_parser = quantity::span, requires = "save")]
+    pub save_at: Option<Tick>,
+    /// Continue from a saved state; it holds the whole PC, so nothing that describes the PC can be given with it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "initrd", "append", "firmware", "vgabios", "memory", "cpu", "rtc"])]
+    pub restore: Option<PathBuf>,
+    /// At the end, print a hash of the whole machine (CPU, chips, memory)
+    #[arg(long)]
+    pub hash: bool,
+    /// Log what happens on the bus to this file
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineChoice {
+    /// The reference interpreter
+    Interpreter,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Display {
+    /// No screen
+    None,
+    /// The text screen, live, with keyboard
+    Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Serial {
+    Stdio,
+    File(PathBuf),
+    Pty,
+    None,
+}
+
+impl FromStr for Serial {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "stdio" => Ok(Self::Stdio),
+            None if text == "pty" => Ok(Self::Pty),
+            None if text == "none" => Ok(Self::None),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            _ => Err("choose stdio, file:PATH, pty or none".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Posada, Serial};
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Posada::command().debug_assert();
+    }
+
+    #[test]
+    fn serial_sinks() {
+        assert_eq!("file:/tmp/log".parse(), Ok(Serial::File("/tmp/log".into())));
+        assert_eq!("pty".parse(), Ok(Serial::Pty));
+        assert!("file:".parse::<Serial>().is_err() && "tcp:1".parse::<Serial>().is_err());
+    }
+
+    #[test]
+    fn what_contradicts_is_refused() {
+        let parse = |line: &str| Posada::try_parse_from(line.split(' '));
+        assert!(parse("posada run --kernel k --initrd i --append x -m 1G").is_ok());
+        assert!(parse("posada run --initrd i").is_err());
+        assert!(parse("posada run --kernel k --firmware f").is_err());
+        assert!(parse("posada run --restore s --kernel k").is_err());
+        assert!(parse("posada run --save-at 5s").is_err());
+    }
+}

@@ -1,0 +1,5 @@
+//! The PC's text screen and keyboard, in a terminal.
+
+pub mod cp437;
+pub mod keys;
+pub mod paint;

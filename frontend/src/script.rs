@@ -1,0 +1,244 @@
+//! Scripted runs: a person at the PC, written down. Everything waits on guest time, so a script gives the same run
+//! on a slow host and on a fast one.
+
+use crate::quantity::span;
+use crate::screen::{cp437, keys, paint};
+use crate::watch::Watch;
+use emu_core::{HostEvent, Tick};
+use machine::TextScreen;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+/// How long a line waits for what it expects, until `within` says otherwise.
+const PATIENCE: Tick = Tick::SECOND.times(120);
+
+/// Guest time between two strokes: a fast typist.
+const BETWEEN_KEYS: Tick = Tick::MILLISECOND.times(30);
+
+/// Output nobody has looked at yet; older output is forgotten.
+const UNREAD: usize = 1 << 20;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Expect(String),
+    Screen(String),
+    Send(String),
+    Key(Vec<HostEvent>),
+    Wait(Tick),
+    Within(Tick),
+    Save(PathBuf),
+    PowerButton,
+    Reset,
+    Off,
+}
+
+/// What the script wants done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Post(Vec<HostEvent>),
+    Save(PathBuf),
+    Reset,
+}
+
+/// Where the script stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    Act(Action),
+    Waiting,
+    Done,
+    Failed(String),
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("line {line}: {what}")]
+pub struct ScriptError {
+    pub line: usize,
+    pub what: String,
+}
+
+struct Line {
+    number: usize,
+    text: String,
+    step: Step,
+}
+
+/// A script and how far it has come.
+pub struct Script {
+    lines: VecDeque<Line>,
+    watch: Option<Watch>,
+    unread: Vec<u8>,
+    patience: Tick,
+    /// When the present line began; `None` before its first look.
+    since: Option<Tick>,
+}
+
+impl Script {
+    /// Reads a script: one step per line; empty lines and lines that begin with # say nothing.
+    ///
+    /// # Errors
+    /// The first line that is not a step.
+    pub fn parse(text: &str) -> Result<Self, ScriptError> {
+        let mut lines = VecDeque::new();
+        for (index, text) in text.lines().enumerate() {
+            let text = text.trim();
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            let number = index + 1;
+            let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+            let steps = steps(word, rest.trim()).map_err(|what| ScriptError { line: number, what })?;
+            lines.extend(steps.into_iter().map(|step| Line { number, text: text.to_owned(), step }));
+        }
+        Ok(Self { lines, watch: None, unread: Vec::new(), patience: PATIENCE, since: None })
+    }
+
+    /// The serial port has said more.
+    pub fn heard(&mut self, bytes: &[u8]) {
+        self.unread.extend_from_slice(bytes);
+        let excess = self.unread.len().saturating_sub(UNREAD);
+        self.unread.drain(..excess);
+    }
+
+    /// The next thing to do at guest time `now`; asked again until it is `Waiting`, `Done` or `Failed`.
+    pub fn next(&mut self, now: Tick, mut screen: impl FnMut() -> Option<TextScreen>) -> Progress {
+        while let Some(line) = self.lines.front() {
+            let waited = now.saturating_sub(*self.since.get_or_insert(now));
+            let watch = &mut self.watch;
+            let (fulfilled, action) = match &line.step {
+                Step::Expect(text) => {
+                    (watch.get_or_insert_with(|| Watch::new(text.clone())).read(&mut self.unread), None)
+                }
+                Step::Screen(text) => (screen().is_some_and(|screen| shows(&screen, text)), None),
+                Step::Wait(span) => (waited >= *span, None),
+                Step::Off => (false, None),
+                Step::Within(span) => {
+                    self.patience = *span;
+                    (true, None)
+                }
+                Step::Key(events) => (waited >= BETWEEN_KEYS, Some(Action::Post(events.clone()))),
+                Step::Send(text) => (true, Some(Action::Post(text.bytes().map(HostEvent::Serial).collect()))),
+                Step::PowerButton => (true, Some(Action::Post(vec![HostEvent::PowerButton]))),
+                Step::Save(path) => (true, Some(Action::Save(path.clone()))),
+                Step::Reset => (true, Some(Action::Reset)),
+            };
+            if !fulfilled {
+                let in_time = waited < self.patience || matches!(line.step, Step::Wait(_));
+                let late = || format!("script line {}, `{}`: not in time", line.number, line.text);
+                return if in_time { Progress::Waiting } else { Progress::Failed(late()) };
+            }
+            self.advance();
+            if let Some(action) = action {
+                return Progress::Act(action);
+            }
+        }
+        Progress::Done
+    }
+
+    /// The guest has powered off: whether the script was waiting for that or is at its end, else what is missing.
+    pub fn powered_off(&self) -> Result<(), String> {
+        match self.lines.front() {
+            None | Some(Line { step: Step::Off, .. }) => Ok(()),
+            Some(line) => {
+                Err(format!("the guest powered off before script line {}, `{}`", line.number, line.text))
+            }
+        }
+    }
+
+    fn advance(&mut self) {
+        self.lines.pop_front();
+        self.watch = None;
+        self.since = None;
+    }
+}
+
+impl Watch {
+    /// Takes from `unread` up to and including the text; everything if it is not there yet.
+    fn read(&mut self, unread: &mut Vec<u8>) -> bool {
+        let found = self.take(unread);
+        unread.drain(..found.unwrap_or(unread.len()));
+        found.is_some()
+    }
+}
+
+fn steps(word: &str, rest: &str) -> Result<Vec<Step>, String> {
+    let text = || match rest {
+        "" => Err(format!("`{word}` needs a text")),
+        rest => Ok(rest.to_owned()),
+    };
+    let bare = |step| match rest {
+        "" => Ok(vec![step]),
+        _ => Err(format!("`{word}` takes nothing behind it")),
+    };
+    Ok(match word {
+        "expect" => vec![Step::Expect(text()?)],
+        "screen" => vec![Step::Screen(text()?)],
+        "send" => vec![Step::Send(format!("{rest}\r"))],
+        "type" => vec![Step::Send(text()?)],
+        "key" => keys_named(&text()?)?,
+        "wait" => vec![Step::Wait(span(rest)?)],
+        "within" => vec![Step::Within(span(rest)?)],
+        "save" => vec![Step::Save(text()?.into())],
+        "power-button" => bare(Step::PowerButton)?,
+        "reset" => bare(Step::Reset)?,
+        "off" => bare(Step::Off)?,
+        _ => {
+            return Err(format!(
+                "`{word}` is not a step; the steps are expect, screen, send, type, key, wait, within, save, power-button, reset and off"
+            ));
+        }
+    })
+}
+
+fn keys_named(names: &str) -> Result<Vec<Step>, String> {
+    let stroke = |name: &str| keys::of_name(name).ok_or_else(|| format!("`{name}` is not a key"));
+    names.split_whitespace().map(|name| Ok(Step::Key(stroke(name)?.events()))).collect()
+}
+
+fn shows(screen: &TextScreen, text: &str) -> bool {
+    paint::lines(screen)
+        .any(|line| line.iter().map(|cell| cp437::to_unicode(cell.ch)).collect::<String>().contains(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn none() -> Option<TextScreen> {
+        None
+    }
+
+    #[test]
+    fn expect_then_send() {
+        let mut script = Script::parse("# a comment\nexpect login:\nsend root\n\nexpect #").unwrap();
+        assert_eq!(script.next(Tick(0), none), Progress::Waiting);
+        script.heard(b"Debian log");
+        assert_eq!(script.next(Tick(1), none), Progress::Waiting);
+        script.heard(b"in: # ");
+        let root = b"root\r".iter().map(|&byte| HostEvent::Serial(byte)).collect();
+        assert_eq!(script.next(Tick(2), none), Progress::Act(Action::Post(root)));
+        assert_eq!(script.next(Tick(2), none), Progress::Done, "what came after `login:` was not lost");
+    }
+
+    #[test]
+    fn patience_is_guest_time() {
+        let mut script = Script::parse("within 5s\nexpect never").unwrap();
+        assert_eq!(script.next(Tick::SECOND, none), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND.times(5), none), Progress::Waiting);
+        let failed = Progress::Failed("script line 2, `expect never`: not in time".into());
+        assert_eq!(script.next(Tick::SECOND.times(6), none), failed);
+    }
+
+    #[test]
+    fn power_off_is_success_only_where_it_is_expected() {
+        assert!(Script::parse("off").unwrap().powered_off().is_ok());
+        assert!(Script::parse("expect x").unwrap().powered_off().is_err());
+    }
+
+    #[test]
+    fn wrong_lines_are_named() {
+        let error = |text| Script::parse(text).err().map(|error| error.to_string()).unwrap();
+        assert!(error("wait 1s\nfrobnicate").starts_with("line 2: `frobnicate` is not a step"));
+        assert!(error("key hyper").contains("not a key") && error("expect").contains("needs a text"));
+        assert!(error("off now").contains("nothing behind it"));
+    }
+}

@@ -1,0 +1,70 @@
+//! Deterministic runs: equal to each other, and equal across a save and a restore in a new process.
+
+use crate::posada::{debian, finish, run};
+use std::path::Path;
+
+/// A boot that does some work and powers off; the last line is the hash of the whole machine.
+fn boot() -> std::process::Command {
+    let mut command = debian("amd64", "posada.run=shell");
+    command.args(["--hash", "--serial", "none"]);
+    command
+}
+
+fn hash(out: &str) -> String {
+    let hash = out.lines().last().expect("a hash").to_owned();
+    assert_eq!(hash.len(), 64, "`{hash}` is not a hash");
+    hash
+}
+
+fn restore(state: &Path) -> std::process::Command {
+    let mut command = run();
+    command.arg("--restore").arg(state);
+    command.args(["--deterministic", "--timeout", "10min", "--hash", "--serial", "none"]);
+    command
+}
+
+#[test]
+fn two_runs_are_equal() {
+    let [first, second] = [boot(), boot()].map(|run| hash(&finish(run).code(0).out));
+    assert_eq!(first, second);
+}
+
+#[test]
+fn a_saved_run_goes_on_as_if_nothing_had_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = hash(&finish(boot()).code(0).out);
+    // Odd moments: in the decompressor, in early boot, in driver set-up, in user space.
+    for moment in ["137ms", "731ms", "1693ms", "2711ms"] {
+        let state = folder.path().join(moment);
+        let mut save = boot();
+        save.arg("--save").arg(&state).arg("--save-at").arg(moment);
+        finish(save).code(0);
+        let restored = hash(&finish(restore(&state)).code(0).out);
+        assert_eq!(restored, whole, "saved at {moment}");
+    }
+}
+
+#[test]
+fn a_damaged_state_is_refused_wherever_it_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let mut save = boot();
+    save.arg("--save").arg(&state).args(["--save-at", "20ms"]);
+    finish(save).code(0);
+    let good = std::fs::read(&state).unwrap();
+    let damaged = folder.path().join("damaged");
+    let refused = |bytes: &[u8]| {
+        std::fs::write(&damaged, bytes).unwrap();
+        let done = finish(restore(&damaged)).code(2);
+        assert_eq!(done.err.lines().count(), 1, "one sentence: {}", done.err);
+    };
+    for part in 0..40 {
+        let at = good.len() / 40 * part + part;
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << (part % 8);
+        refused(&bytes);
+    }
+    for length in [0, 1, 16, good.len() / 2, good.len() - 1] {
+        refused(&good[..length]);
+    }
+}

@@ -1,0 +1,6 @@
+//! The program as a person runs it: command line, real guests, saved machines.
+
+mod boots;
+mod command_line;
+mod identity;
+mod posada;

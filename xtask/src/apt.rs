@@ -1,0 +1,182 @@
+//! Debian packages of any architecture, fetched with a private apt state: the host's package database, its
+//! architectures and its installed packages are neither needed nor changed, and root is not required.
+
+use crate::cache::verify;
+use crate::command::{self, output};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Debian 12 still has i386 kernels; used when the host's own package sources lack a package.
+const FALLBACK: &str = "http://deb.debian.org/debian bookworm main";
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+pub struct Apt {
+    root: PathBuf,
+    architecture: &'static str,
+    /// A sources file of our own, instead of the host's.
+    sources: Option<PathBuf>,
+}
+
+/// One line of `apt-get download --print-uris`.
+struct Download {
+    file: String,
+    sha256: String,
+}
+
+impl Apt {
+    /// A private apt under `root` that has read the package index of one architecture and knows all of `packages`.
+    pub fn open(root: &Path, architecture: &'static str, packages: &[&str]) -> Result<Self> {
+        require_tools()?;
+        let mut apt = Self { root: root.join(architecture), architecture, sources: None };
+        apt.update(packages);
+        if !apt.knows_all(packages) {
+            apt.use_fallback()?;
+            apt.update(packages);
+        }
+        match packages.iter().find(|package| !apt.knows(package)) {
+            None => Ok(apt),
+            Some(package) => bail!(
+                "apt knows no package {package} for {architecture}: is the network (or the mirror in /etc/apt) reachable?"
+            ),
+        }
+    }
+
+    /// The package itself, or for an empty package that only names another one (`linux-image-686`), that one.
+    pub fn resolve(&self, package: &str, prefix: &str) -> Result<String> {
+        let depends = output(self.command("apt-cache").args(["depends", "--important", package]))?;
+        let named = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+        Ok(named.into_iter().find(|name| name.starts_with(prefix)).unwrap_or(package).to_owned())
+    }
+
+    /// Fetches a package (or finds it from last time), checks it, and unpacks it into `folder`.
+    pub fn unpack(&self, package: &str, folder: &Path) -> Result<()> {
+        let debs = self.root.join("debs");
+        fs::create_dir_all(&debs)?;
+        let uris = output(self.command("apt-get").args(["download", "--print-uris", package]))?;
+        let download = parse_uri(&uris)
+            .with_context(|| format!("apt does not say where {package} is: `{}`", uris.trim()))?;
+        let deb = debs.join(&download.file);
+        if verify(&deb, &download.sha256).is_err() {
+            let _ = fs::remove_file(&deb);
+            output(self.command("apt-get").args(["download", package]).current_dir(&debs))?;
+            verify(&deb, &download.sha256)?;
+        }
+        output(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(folder))?;
+        Ok(())
+    }
+
+    fn use_fallback(&mut self) -> Result<()> {
+        if !Path::new(KEYRING).exists() {
+            bail!(
+                "the package sources of this machine do not have the guests: install debian-archive-keyring and try again"
+            );
+        }
+        let list = self.root.join("fallback.list");
+        fs::write(&list, format!("deb [signed-by={KEYRING}] {FALLBACK}\n"))?;
+        self.sources = Some(list);
+        Ok(())
+    }
+
+    /// Reads the package index. A mirror in the middle of a push serves a broken index of one suite for some
+    /// minutes: that only matters if one of `packages` is then unknown.
+    fn update(&self, packages: &[&str]) {
+        for folder in ["state/lists/partial", "cache/archives/partial"] {
+            let _ = fs::create_dir_all(self.root.join(folder));
+        }
+        for _ in 0..3 {
+            let Err(error) = output(self.command("apt-get").arg("update")) else { return };
+            if self.knows_all(packages) {
+                return;
+            }
+            eprintln!("setup: {error:#}");
+        }
+    }
+
+    fn knows_all(&self, packages: &[&str]) -> bool {
+        packages.iter().all(|package| self.knows(package))
+    }
+
+    fn knows(&self, package: &str) -> bool {
+        output(self.command("apt-cache").args(["show", package])).is_ok()
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let mut option = |key: &str, value: &str| {
+            command.arg("-o").arg(format!("{key}={value}"));
+        };
+        option("APT::Architecture", self.architecture);
+        option("APT::Architectures::", self.architecture);
+        option("APT::Sandbox::User", "");
+        option("Acquire::Languages", "none");
+        option("Dir::State", &self.root.join("state").to_string_lossy());
+        option("Dir::State::status", "/dev/null");
+        option("Dir::Cache", &self.root.join("cache").to_string_lossy());
+        if let Some(sources) = &self.sources {
+            option("Dir::Etc::sourcelist", &sources.to_string_lossy());
+            option("Dir::Etc::sourceparts", "/dev/null");
+        }
+        command.arg("-qq");
+        command
+    }
+}
+
+fn require_tools() -> Result<()> {
+    match ["apt-get", "apt-cache", "dpkg-deb"].iter().find(|tool| command::find(tool).is_none()) {
+        None => Ok(()),
+        Some(tool) => bail!(
+            "there is no {tool} here: the guests come from Debian packages, so set up on Debian or Ubuntu, \
+             or copy a finished folder of guests to this machine and name it in POSADA_CACHE"
+        ),
+    }
+}
+
+fn parse_uri(line: &str) -> Option<Download> {
+    let mut words = line.split_whitespace();
+    let (_uri, file, _size, hash) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    Some(Download { file: file.to_owned(), sha256: hash.strip_prefix("SHA256:")?.to_owned() })
+}
+
+/// The path below `folder` of the only file that fits `pattern`: the end of its path, or with a `*` at the end the
+/// beginning of its name.
+pub fn find(folder: &Path, pattern: &str) -> Result<PathBuf> {
+    let mut found = Vec::new();
+    collect(folder, pattern, &mut found)?;
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        _ => bail!("expected one file {pattern} in the package, found {}", found.len()),
+    }
+}
+
+fn collect(folder: &Path, pattern: &str, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let fits = match pattern.strip_suffix('*') {
+            Some(beginning) => entry.file_name().to_string_lossy().starts_with(beginning),
+            None => path.ends_with(pattern),
+        };
+        if entry.file_type()?.is_dir() {
+            collect(&path, pattern, found)?;
+        } else if fits {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_uri;
+
+    #[test]
+    fn print_uris_line() {
+        let line =
+            "'http://deb.debian.org/debian/pool/x_1%2b1_amd64.deb' x_1+1_amd64.deb 928188 SHA256:3d3f\n";
+        let download = parse_uri(line).unwrap();
+        assert_eq!((download.file.as_str(), download.sha256.as_str()), ("x_1+1_amd64.deb", "3d3f"));
+        assert!(parse_uri("").is_none());
+    }
+}

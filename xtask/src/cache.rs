@@ -1,0 +1,105 @@
+//! The folder of guests: where it is, what must be in it, and the check that it is what we once put there.
+
+use crate::command;
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// Names and SHA-256 of everything taken from packages, in the format of `sha256sum`.
+const MANIFEST: &str = "manifest.sha256";
+
+pub struct Cache {
+    folder: PathBuf,
+    /// Held so that two set-ups do not write at the same time.
+    _lock: File,
+}
+
+impl Cache {
+    /// `$POSADA_CACHE`, else `target/guests`.
+    pub fn folder() -> PathBuf {
+        std::env::var_os("POSADA_CACHE").map_or_else(|| command::target().join("guests"), PathBuf::from)
+    }
+
+    pub fn open() -> Result<Self> {
+        let folder = Self::folder();
+        let what = || format!("cannot use {} as the folder of guests", folder.display());
+        fs::create_dir_all(&folder).with_context(what)?;
+        let lock = File::create(folder.join(".lock")).with_context(what)?;
+        lock.lock().with_context(what)?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.path(name);
+        fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// Writes a file so that a reader sees the old or the new one, never a part. An equal file is left alone.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path(name);
+        if fs::read(&path).is_ok_and(|old| old == bytes) {
+            return Ok(());
+        }
+        let part = path.with_extension("part");
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(path.parent().unwrap_or(&self.folder))?;
+            fs::write(&part, bytes)?;
+            fs::rename(&part, &path)
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Whether every one of `names` is here, unchanged since the set-up that recorded it.
+    pub fn is_complete(&self, names: &[&str]) -> bool {
+        let Ok(manifest) = fs::read_to_string(self.path(MANIFEST)) else { return false };
+        let recorded =
+            |name: &str| manifest.lines().find_map(|line| line.strip_suffix(name)?.strip_suffix("  "));
+        names.iter().all(|name| {
+            let Some(expected) = recorded(name) else { return false };
+            fs::read(self.path(name)).is_ok_and(|bytes| sha256(&bytes) == expected)
+        })
+    }
+
+    /// Records what is here now; done last, so that an interrupted set-up starts again.
+    pub fn record(&self, names: &[&str]) -> Result<()> {
+        let mut manifest = String::new();
+        for name in names {
+            writeln!(manifest, "{}  {name}", sha256(&self.read(name)?))?;
+        }
+        self.write(MANIFEST, manifest.as_bytes())
+    }
+}
+
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Fails unless the file has this SHA-256.
+pub fn verify(file: &Path, expected: &str) -> Result<()> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    if sha256(&bytes) != expected {
+        bail!(
+            "{} is damaged: its SHA-256 is not the one of the package index; delete it and try again",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sha256_of_nothing() {
+        // FIPS 180-4 example value, the empty message.
+        assert_eq!(super::sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+}
