@@ -3,8 +3,8 @@
 use super::super::lower::Decoded;
 use crate::interpreter::Cpu;
 use crate::interpreter::op::{Faulted, Handler, Op, complex, faulting};
-use crate::isa::x87::status::{B, C1, ES, EXCEPTIONS, SF};
 use crate::isa::x87::control;
+use crate::isa::x87::status::{B, C1, ES, EXCEPTIONS, SF};
 use crate::vcpu::{F80, X87, cr0};
 use iced_x86::{Code, Mnemonic};
 

@@ -74,7 +74,13 @@ fn unary(cpu: &mut Cpu, op: &Op, operation: Unary, conditions: Conditions) -> Re
 }
 
 /// ST(0) op ST(1) to ST(0); or to ST(1), and pop.
-fn binary(cpu: &mut Cpu, op: &Op, operation: Binary, pop: bool, conditions: Conditions) -> Result<(), Faulted> {
+fn binary(
+    cpu: &mut Cpu,
+    op: &Op,
+    operation: Binary,
+    pop: bool,
+    conditions: Conditions,
+) -> Result<(), Faulted> {
     cpu.fpu_guard()?;
     cpu.note(op);
     let (top, next) = (cpu.st(0), cpu.st(1));

@@ -11,6 +11,8 @@ mod compare;
 mod control;
 mod math;
 mod register;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use super::lower::{Decoded, Lowered};

@@ -168,7 +168,8 @@ fn prevents_store(raised: u16, control: u16) -> bool {
 #[inline(always)]
 fn finish_store<const POP: bool>(cpu: &mut Cpu, op: &Op, top: usize, raised: u16) {
     cpu.note_memory(op);
-    let done = if cpu.is_empty(top) { cpu.stack_fault(StackFault::Underflow) } else { cpu.settle_store(raised) };
+    let done =
+        if cpu.is_empty(top) { cpu.stack_fault(StackFault::Underflow) } else { cpu.settle_store(raised) };
     if POP && done {
         cpu.pop();
     }
