@@ -61,9 +61,9 @@ fn run(guest: &Guest, drive: Drive) -> Outcome {
             Drive::AtOnce => event,
             Drive::InSteps { seed } => {
                 let step = seed.rotate_left(board.retired as u32 & 63);
-                if step & 0x30 == 0 {
+                if step & 0x3F00 == 0 {
                     engine = Interpreter::new();
-                } else if step & 0x40 == 0 {
+                } else if step & 0x70 == 0 {
                     engine.forget(Forget::All);
                 }
                 event.min(board.retired + 1 + (step & 7))

@@ -347,7 +347,7 @@ impl Cpu {
         }
     }
 
-    fn need_one_shot(&mut self) -> Result<(), Faulted> {
+    pub(super) fn need_one_shot(&mut self) -> Result<(), Faulted> {
         if self.one_shot {
             return Ok(());
         }
