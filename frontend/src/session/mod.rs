@@ -12,6 +12,7 @@ use crate::options::{Display, Run, Serial};
 use crate::quantity::seconds;
 use crate::script::{Action, Progress, Script};
 use crate::serial::Cable;
+use crate::terminal;
 use anyhow::{Context, Result, bail};
 use console::Console;
 use emu_core::{HostEvent, Tick};
@@ -70,14 +71,14 @@ impl<'a> Session<'a> {
         let typing =
             script.is_none() && (serial == Serial::Stdio || options.console.display == Display::Text);
         let inbox = Inbox::open(machine.handle(), &cable, typing)?;
-        let console = Console::new(options.console.display, typing);
+        let console = Console::new(options.console.display, typing && terminal::is_one());
         let host = HostSide::open(options, cable)?;
         Ok(Self { options, machine, summary, script, host, console, inbox, save_at: options.state.save_at })
     }
 
     fn introduction(&self) -> String {
         let place = self.host.cable.place();
-        let keys = if self.console.typing { "; Ctrl-A x quits, Ctrl-A h lists the keys" } else { "" };
+        let keys = if self.console.person { "; Ctrl-A x quits, Ctrl-A h lists the keys" } else { "" };
         format!("{}; serial port: {place}{keys}", self.summary)
     }
 
