@@ -76,7 +76,9 @@ pub enum ConfigError {
     TooMuchMemory { asked: u64, host: u64 },
     #[error("there is nothing to start: give a firmware image or a kernel")]
     NothingToStart,
-    #[error("a firmware image of {0} bytes cannot be used: it must be a multiple of 4 KiB, from 64 KiB to 16 MiB")]
+    #[error(
+        "a firmware image of {0} bytes cannot be used: it must be a multiple of 4 KiB, from 64 KiB to 16 MiB"
+    )]
     FirmwareSize(u64),
     #[error("the command line is {0} bytes long, more than a kernel can take (2047)")]
     CommandLine(usize),

@@ -11,12 +11,14 @@ pub mod acpi;
 pub mod board;
 pub mod boot;
 pub mod clock;
-pub mod config;
-pub mod host;
-pub mod machine;
+mod config;
+mod host;
+mod machine;
 pub mod pc;
-pub mod run;
+mod run;
 pub mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use clock::TimeMode;
 pub use config::{ConfigError, Cpu, Firmware, Linux, MachineConfig};

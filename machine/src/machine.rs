@@ -214,6 +214,11 @@ impl Machine {
         &self.board
     }
 
+    #[cfg(test)]
+    pub(crate) fn board_mut(&mut self) -> &mut Board {
+        &mut self.board
+    }
+
     /// Presses the reset button.
     ///
     /// # Errors

@@ -4,9 +4,7 @@ use crate::board::{Notice, Signals};
 use crate::clock::TimeMode;
 use crate::machine::Machine;
 use emu_core::vcpu::{cr0, rflags};
-use emu_core::{
-    Attention, Bus, DebugStop, Exit, Forget, Power, Stop, Tick, VcpuState,
-};
+use emu_core::{Attention, Bus, DebugStop, Exit, Forget, Power, Stop, Tick, VcpuState};
 use std::sync::atomic::Ordering;
 
 /// Until when a run goes. The guest cannot tell where one run ends and the next begins.

@@ -2,14 +2,15 @@
 
 use super::Cpu;
 use super::lower::{Decoded, Lowered};
-use super::op::{Faulted, Handler, Op, faulting, plain};
+use super::op::{Faulted, Handler, Op, plain, two_paths};
+use super::path::{Fast, Path, Slow};
 use super::word::Word;
 use crate::isa::flags::LazyFlags;
 use crate::vcpu::rflags;
 use iced_x86::Mnemonic;
 
 /// A two-operand operation with its flags.
-trait Alu {
+pub trait Alu {
     /// Whether the result replaces the first operand.
     const WRITES: bool = true;
     fn apply<T: Word>(flags: &mut LazyFlags, a: T, b: T) -> T;
@@ -22,8 +23,8 @@ struct Sbb;
 struct And;
 struct Or;
 struct Xor;
-struct Cmp;
-struct Test;
+pub struct Cmp;
+pub struct Test;
 
 impl Alu for Add {
     #[inline(always)]
@@ -126,30 +127,30 @@ fn reg_imm<O: Alu, T: Word>(cpu: &mut Cpu, op: &Op) {
     reg_with::<O, T>(cpu, op, T::low(op.imm));
 }
 
-fn reg_mem<O: Alu, T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    let b = cpu.load::<T>(op)?;
+fn reg_mem<O: Alu, T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    let b = P::load::<T>(cpu, op)?;
     reg_with::<O, T>(cpu, op, b);
     Ok(())
 }
 
 #[inline(always)]
-fn mem_with<O: Alu, T: Word>(cpu: &mut Cpu, op: &Op, b: T) -> Result<(), Faulted> {
+fn mem_with<O: Alu, T: Word, P: Path>(cpu: &mut Cpu, op: &Op, b: T) -> Result<(), Faulted> {
     if O::WRITES {
-        cpu.modify(op, |cpu, a| O::apply(&mut cpu.flags, a, b))
+        P::modify(cpu, op, |cpu, a| O::apply(&mut cpu.flags, a, b))
     } else {
-        let a = cpu.load::<T>(op)?;
+        let a = P::load::<T>(cpu, op)?;
         O::apply(&mut cpu.flags, a, b);
         Ok(())
     }
 }
 
-fn mem_reg<O: Alu, T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+fn mem_reg<O: Alu, T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     let b = cpu.reg::<T>(op.b);
-    mem_with::<O, T>(cpu, op, b)
+    mem_with::<O, T, P>(cpu, op, b)
 }
 
-fn mem_imm<O: Alu, T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    mem_with::<O, T>(cpu, op, T::low(op.imm))
+fn mem_imm<O: Alu, T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    mem_with::<O, T, P>(cpu, op, T::low(op.imm))
 }
 
 /// A one-operand operation with its flags.
@@ -209,23 +210,23 @@ fn reg<O: Unary, T: Word>(cpu: &mut Cpu, op: &Op) {
     cpu.set_reg(op.a, r);
 }
 
-fn mem<O: Unary, T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    cpu.modify::<T>(op, |cpu, a| O::apply(&mut cpu.flags, a))
+fn mem<O: Unary, T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    P::modify::<T>(cpu, op, |cpu, a| O::apply(&mut cpu.flags, a))
 }
 
 fn binary<O: Alu, T: Word>(d: &Decoded<'_>) -> Option<Handler> {
     Some(match (d.register(0), d.register(1), d.memory(0), d.memory(1)) {
         (true, true, ..) => plain(reg_reg::<O, T>),
-        (true, _, _, true) => faulting(reg_mem::<O, T>),
+        (true, _, _, true) => two_paths(reg_mem::<O, T, Fast>, reg_mem::<O, T, Slow>),
         (true, ..) => plain(reg_imm::<O, T>),
-        (_, true, true, _) => faulting(mem_reg::<O, T>),
-        (_, _, true, _) => faulting(mem_imm::<O, T>),
+        (_, true, true, _) => two_paths(mem_reg::<O, T, Fast>, mem_reg::<O, T, Slow>),
+        (_, _, true, _) => two_paths(mem_imm::<O, T, Fast>, mem_imm::<O, T, Slow>),
         _ => return None,
     })
 }
 
 fn unary<O: Unary, T: Word>(d: &Decoded<'_>) -> Handler {
-    if d.memory(0) { faulting(mem::<O, T>) } else { plain(reg::<O, T>) }
+    if d.memory(0) { two_paths(mem::<O, T, Fast>, mem::<O, T, Slow>) } else { plain(reg::<O, T>) }
 }
 
 fn sized_binary<O: Alu>(d: &Decoded<'_>) -> Option<Handler> {

@@ -5,6 +5,7 @@
 
 use super::lower::{Decoded, Lowered};
 use super::op::{Faulted, Op, OpRef, branch, dispatch};
+use super::path::{Fast, Path, Slow};
 use super::word::{RIP_BASE, Word};
 use super::{Cpu, memory::canonical};
 use iced_x86::{Mnemonic, OpKind};
@@ -97,6 +98,18 @@ fn follow<const REACH: u8>(cpu: &mut Cpu, at: OpRef) -> OpRef {
     }
 }
 
+/// Takes or passes the Jcc at `at`, whose condition has been worked out by the fused instruction before it.
+#[inline(always)]
+pub fn conditional(cpu: &mut Cpu, at: OpRef, taken: bool) -> OpRef {
+    if !taken {
+        dispatch(cpu, at.next())
+    } else if at.get().imm < 0x1000 {
+        follow::<0>(cpu, at)
+    } else {
+        follow::<1>(cpu, at)
+    }
+}
+
 /// Goes to an address computed at run time. The caller has checked it (limit, canonical form).
 #[inline(always)]
 fn indirect(cpu: &mut Cpu, op: &Op, rip: u64) -> OpRef {
@@ -113,7 +126,7 @@ fn indirect(cpu: &mut Cpu, op: &Op, rip: u64) -> OpRef {
 
 /// The target of an indirect near branch must be canonical or inside CS, else #GP(0) on the branch itself.
 #[inline(always)]
-fn check_target(cpu: &mut Cpu, rip: u64) -> Result<(), Faulted> {
+pub fn check_target(cpu: &mut Cpu, rip: u64) -> Result<(), Faulted> {
     if cpu.mode.flat_code && (!cpu.mode.long || canonical(rip)) {
         Ok(())
     } else {
@@ -128,14 +141,6 @@ fn check_target_slow(cpu: &mut Cpu, rip: u64) -> Result<(), Faulted> {
     if bad { Err(cpu.gp(0)) } else { Ok(()) }
 }
 
-#[inline(always)]
-fn finish(cpu: &mut Cpu, op: &Op, target: Result<u64, Faulted>) -> OpRef {
-    match target {
-        Ok(rip) => indirect(cpu, op, rip),
-        Err(Faulted) => cpu.abandon(op),
-    }
-}
-
 fn jmp<const REACH: u8>(cpu: &mut Cpu, at: OpRef) -> OpRef {
     follow::<REACH>(cpu, at)
 }
@@ -147,65 +152,99 @@ fn jcc<const CC: u8, const REACH: u8>(cpu: &mut Cpu, at: OpRef) -> OpRef {
 fn call<T: Word, const REACH: u8>(cpu: &mut Cpu, at: OpRef) -> OpRef {
     let op = at.get();
     let back = cpu.next_rip(op);
-    match direct_target_ok(cpu, op).and_then(|()| cpu.push(T::low(back))) {
-        Ok(()) => follow::<REACH>(cpu, at),
+    if REACH == Reach::Limited as u8 || Fast::push(cpu, T::low(back)).is_err() {
+        return call_slowly::<T>(cpu, at);
+    }
+    follow::<REACH>(cpu, at)
+}
+
+#[cold]
+#[inline(never)]
+fn call_slowly<T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
+    let op = at.get();
+    let (back, rip) = (cpu.next_rip(op), target(cpu, op));
+    match check_target(cpu, rip).and_then(|()| cpu.push(T::low(back))) {
+        Ok(()) => follow_by_table(cpu, at),
         Err(Faulted) => cpu.abandon(op),
     }
 }
 
-#[inline(always)]
-fn direct_target_ok(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    if cpu.mode.flat_code {
-        return Ok(());
-    }
-    let rip = target(cpu, op);
-    check_target(cpu, rip)
+/// An indirect transfer: where it goes, by either path through memory; everything but RIP is done.
+trait Indirect {
+    fn go<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted>;
 }
 
-fn call_reg<T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
-    let op = at.get();
-    let rip = cpu.reg::<T>(op.a).zext();
-    let to = call_to::<T>(cpu, op, rip);
-    finish(cpu, op, to)
-}
-
-fn call_mem<T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
-    let op = at.get();
-    let to = cpu.load::<T>(op).and_then(|rip| call_to::<T>(cpu, op, rip.zext()));
-    finish(cpu, op, to)
-}
+struct CallReg;
+struct CallMem;
+struct JmpReg;
+struct JmpMem;
+struct Ret;
 
 #[inline(always)]
-fn call_to<T: Word>(cpu: &mut Cpu, op: &Op, rip: u64) -> Result<u64, Faulted> {
-    check_target(cpu, rip)?;
+fn call_to<T: Word, P: Path>(cpu: &mut Cpu, op: &Op, rip: u64) -> Result<u64, Faulted> {
+    P::check_target(cpu, rip)?;
     let back = cpu.next_rip(op);
-    cpu.push(T::low(back))?;
+    P::push(cpu, T::low(back))?;
     Ok(rip)
 }
 
-fn jmp_reg<T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
-    let op = at.get();
-    let rip = cpu.reg::<T>(op.a).zext();
-    let to = check_target(cpu, rip).map(|()| rip);
-    finish(cpu, op, to)
+impl Indirect for CallReg {
+    #[inline(always)]
+    fn go<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
+        let rip = cpu.reg::<T>(op.a).zext();
+        call_to::<T, P>(cpu, op, rip)
+    }
 }
 
-fn jmp_mem<T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
-    let op = at.get();
-    let to = cpu.load::<T>(op).map(Word::zext).and_then(|rip| check_target(cpu, rip).map(|()| rip));
-    finish(cpu, op, to)
+impl Indirect for CallMem {
+    #[inline(always)]
+    fn go<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
+        let rip = P::load::<T>(cpu, op)?.zext();
+        call_to::<T, P>(cpu, op, rip)
+    }
+}
+
+impl Indirect for JmpReg {
+    #[inline(always)]
+    fn go<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
+        let rip = cpu.reg::<T>(op.a).zext();
+        P::check_target(cpu, rip).map(|()| rip)
+    }
+}
+
+impl Indirect for JmpMem {
+    #[inline(always)]
+    fn go<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
+        let rip = P::load::<T>(cpu, op)?.zext();
+        P::check_target(cpu, rip).map(|()| rip)
+    }
 }
 
 /// RET and RET imm16.
-fn ret<T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
-    let op = at.get();
-    let to = cpu.stack_read::<T>(0).and_then(|rip| {
-        let rip = rip.zext();
-        check_target(cpu, rip)?;
+impl Indirect for Ret {
+    #[inline(always)]
+    fn go<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
+        let rip = P::stack_read::<T>(cpu, 0)?.zext();
+        P::check_target(cpu, rip)?;
         cpu.drop_stack(T::SIZE.wrapping_add(op.imm));
         Ok(rip)
-    });
-    finish(cpu, op, to)
+    }
+}
+
+fn transfer<I: Indirect, T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
+    match I::go::<T, Fast>(cpu, at.get()) {
+        Ok(rip) => indirect(cpu, at.get(), rip),
+        Err(Faulted) => transfer_slowly::<I, T>(cpu, at),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn transfer_slowly<I: Indirect, T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
+    match I::go::<T, Slow>(cpu, at.get()) {
+        Ok(rip) => indirect(cpu, at.get(), rip),
+        Err(Faulted) => cpu.abandon(at.get()),
+    }
 }
 
 /// LOOP, LOOPE, LOOPNE by condition: the counter has the address size.
@@ -323,11 +362,11 @@ macro_rules! by_reach {
 }
 
 macro_rules! by_size {
-    ($size:expr, $f:ident) => {
+    ($size:expr, $kind:ty) => {
         match $size {
-            2 => branch($f::<u16>),
-            4 => branch($f::<u32>),
-            _ => branch($f::<u64>),
+            2 => branch(transfer::<$kind, u16>),
+            4 => branch(transfer::<$kind, u32>),
+            _ => branch(transfer::<$kind, u64>),
         }
     };
 }
@@ -397,11 +436,11 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
             4 => by_reach!(reach, call, u32),
             _ => by_reach!(reach, call, u64),
         }),
-        Mnemonic::Jmp if memory => Lowered::ends(by_size!(d.near_size()?, jmp_mem)),
-        Mnemonic::Jmp => Lowered::ends(by_size!(d.near_size()?, jmp_reg)),
-        Mnemonic::Call if memory => Lowered::ends(by_size!(d.near_size()?, call_mem)),
-        Mnemonic::Call => Lowered::ends(by_size!(d.near_size()?, call_reg)),
-        Mnemonic::Ret => Lowered::ends(by_size!(d.near_size()?, ret)),
+        Mnemonic::Jmp if memory => Lowered::ends(by_size!(d.near_size()?, JmpMem)),
+        Mnemonic::Jmp => Lowered::ends(by_size!(d.near_size()?, JmpReg)),
+        Mnemonic::Call if memory => Lowered::ends(by_size!(d.near_size()?, CallMem)),
+        Mnemonic::Call => Lowered::ends(by_size!(d.near_size()?, CallReg)),
+        Mnemonic::Ret => Lowered::ends(by_size!(d.near_size()?, Ret)),
         Mnemonic::Loop => Lowered::straight(branch(loop_always)),
         Mnemonic::Loope => Lowered::straight(branch(loop_equal)),
         Mnemonic::Loopne => Lowered::straight(branch(loop_not_equal)),

@@ -4,7 +4,8 @@
 use super::Cpu;
 use super::branch::condition_of;
 use super::lower::{Decoded, Lowered};
-use super::op::{Faulted, Handler, Op, complex, faulting, plain};
+use super::op::{Faulted, Handler, Op, complex, faulting, plain, two_paths};
+use super::path::{Fast, Path, Slow};
 use super::word::Word;
 use crate::vcpu::rflags;
 use iced_x86::{Mnemonic, OpKind};
@@ -18,19 +19,19 @@ fn mov_reg_imm<T: Word>(cpu: &mut Cpu, op: &Op) {
     cpu.set_reg(op.a, T::low(op.imm));
 }
 
-fn mov_reg_mem<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    let value = cpu.load::<T>(op)?;
+fn mov_reg_mem<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    let value = P::load::<T>(cpu, op)?;
     cpu.set_reg(op.a, value);
     Ok(())
 }
 
-fn mov_mem_reg<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+fn mov_mem_reg<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     let value = cpu.reg::<T>(op.b);
-    cpu.store(op, value)
+    P::store(cpu, op, value)
 }
 
-fn mov_mem_imm<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    cpu.store(op, T::low(op.imm))
+fn mov_mem_imm<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    P::store(cpu, op, T::low(op.imm))
 }
 
 fn extend_reg<S: Word, D: Word, const SIGNED: bool>(cpu: &mut Cpu, op: &Op) {
@@ -38,8 +39,8 @@ fn extend_reg<S: Word, D: Word, const SIGNED: bool>(cpu: &mut Cpu, op: &Op) {
     cpu.set_reg(op.a, D::low(if SIGNED { value.sext() } else { value.zext() }));
 }
 
-fn extend_mem<S: Word, D: Word, const SIGNED: bool>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    let value = cpu.load::<S>(op)?;
+fn extend_mem<S: Word, D: Word, P: Path, const SIGNED: bool>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    let value = P::load::<S>(cpu, op)?;
     cpu.set_reg(op.a, D::low(if SIGNED { value.sext() } else { value.zext() }));
     Ok(())
 }
@@ -268,6 +269,17 @@ macro_rules! by_size {
     };
 }
 
+macro_rules! hot {
+    ($size:expr, $f:ident) => {
+        match $size {
+            1 => two_paths($f::<u8, Fast>, $f::<u8, Slow>),
+            2 => two_paths($f::<u16, Fast>, $f::<u16, Slow>),
+            4 => two_paths($f::<u32, Fast>, $f::<u32, Slow>),
+            _ => two_paths($f::<u64, Fast>, $f::<u64, Slow>),
+        }
+    };
+}
+
 macro_rules! by_wide_size {
     ($size:expr, $kind:ident, $f:ident) => {
         match $size {
@@ -285,9 +297,9 @@ fn mov(d: &Decoded<'_>) -> Option<Handler> {
     }
     let size = d.size(0);
     Some(match (d.memory(0), d.memory(1), d.register(1)) {
-        (true, _, true) => by_size!(size, faulting, mov_mem_reg),
-        (true, ..) => by_size!(size, faulting, mov_mem_imm),
-        (_, true, _) => by_size!(size, faulting, mov_reg_mem),
+        (true, _, true) => hot!(size, mov_mem_reg),
+        (true, ..) => hot!(size, mov_mem_imm),
+        (_, true, _) => hot!(size, mov_reg_mem),
         (_, _, true) => by_size!(size, plain, mov_reg_reg),
         _ => by_size!(size, plain, mov_reg_imm),
     })
@@ -297,7 +309,7 @@ fn extend<const SIGNED: bool>(d: &Decoded<'_>) -> Handler {
     macro_rules! pair {
         ($s:ty, $t:ty) => {
             if d.memory(1) {
-                faulting(extend_mem::<$s, $t, SIGNED>)
+                two_paths(extend_mem::<$s, $t, Fast, SIGNED>, extend_mem::<$s, $t, Slow, SIGNED>)
             } else {
                 plain(extend_reg::<$s, $t, SIGNED>)
             }

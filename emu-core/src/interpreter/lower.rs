@@ -3,13 +3,16 @@
 use super::op::{Faulted, Handler, Op, complex};
 use super::word::{RIP_BASE, SEG_BASE, ZERO};
 use super::{
-    Cpu, alu, bits, branch, cpu::MAX_BLOCK, cpu::Mode, data, muldiv, shift, sse, stack, string, system, x87,
+    Cpu, alu, bits, branch, cpu::MAX_BLOCK, cpu::Mode, data, fuse, muldiv, shift, sse, stack, string, system,
+    x87,
 };
 use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, Instruction, OpKind, Register};
 
 /// An instruction with what the families need to know to pick a handler.
 pub struct Decoded<'a> {
     pub instruction: &'a Instruction,
+    /// Its bytes, prefixes first.
+    pub bytes: &'a [u8],
     pub mode: Mode,
 }
 
@@ -222,6 +225,7 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
     // offsets from the start of the page.
     let mut decoder = Decoder::with_ip(bitness(mode), code, u64::from(off), OPTIONS);
     let mut instruction = Instruction::default();
+    let mut previous = Instruction::default();
     let mut ops: Vec<Op> = Vec::with_capacity(16);
     let mut at = u64::from(off);
     while ops.len() < limit.min(MAX_BLOCK as usize) && decoder.can_decode() {
@@ -238,14 +242,20 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
         op.ends = true;
         if instruction.is_invalid() {
             if too_many_prefixes(&code[(at - u64::from(off)) as usize..], mode) {
-                op.handler = complex(too_long);
+                (op.handler, op.alone) = (complex(too_long), complex(too_long));
             }
         } else {
             fill_operands(&instruction, mode, &mut op);
-            let lowered = pick(&Decoded { instruction: &instruction, mode }, &mut op);
-            op.handler = lowered.handler;
+            let bytes = &code[(at - u64::from(off)) as usize..];
+            let decoded = Decoded { instruction: &instruction, bytes, mode };
+            let lowered = pick(&decoded, &mut op);
             op.ends = lowered.ends;
+            (op.handler, op.alone) = (lowered.handler, lowered.handler);
+            if let Some(before) = ops.last_mut() {
+                fuse::pair(before, &previous, &decoded);
+            }
         }
+        previous = instruction;
         at += instruction.len() as u64;
         let ends = op.ends;
         ops.push(op);

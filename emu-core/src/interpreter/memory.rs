@@ -23,17 +23,18 @@ impl Cpu {
     /// The linear address of the memory operand, checked against its segment for `size` bytes.
     #[inline(always)]
     pub fn linear<const WRITE: bool>(&mut self, op: &Op, size: u64) -> Result<u64, Faulted> {
-        if op.flat {
-            Ok(self
-                .r
-                .get(op.base)
-                .wrapping_add(self.r.get(op.index) << (op.scale & 3))
-                .wrapping_add(op.disp)
-                .wrapping_add(self.r.get(op.seg_slot))
-                & self.addr_mask)
-        } else {
-            self.linear_checked(op, size, WRITE)
-        }
+        if op.flat { Ok(self.flat_linear(op)) } else { self.linear_checked(op, size, WRITE) }
+    }
+
+    /// The linear address of a memory operand that needs no segment check.
+    #[inline(always)]
+    pub fn flat_linear(&self, op: &Op) -> u64 {
+        self.r
+            .get(op.base)
+            .wrapping_add(self.r.get(op.index) << (op.scale & 3))
+            .wrapping_add(op.disp)
+            .wrapping_add(self.r.get(op.seg_slot))
+            & self.addr_mask
     }
 
     /// The effective address (offset in its segment) of the memory operand, as LEA gives it before truncation to
@@ -78,29 +79,57 @@ impl Cpu {
 
     // ---- fast path -------------------------------------------------------------------------------------------
 
+    /// Reads through the TLB; `None` on a miss.
+    #[inline(always)]
+    pub fn probe_and_read<T: Scalar>(&mut self, linear: u64) -> Option<T> {
+        let entry = self.tlb.read[Tlb::slot(self.tlb.bank, linear)];
+        if (linear ^ entry.tag) > PAGE_SIZE - T::SIZE {
+            return None;
+        }
+        // SAFETY: a valid tag means that `linear + addend` is this page in a live host mapping (the memory map
+        // outlives the run, and the TLB is flushed when the map changes), and the whole access is inside it.
+        Some(unsafe { std::ptr::read_unaligned(linear.wrapping_add(entry.addend) as *const T) })
+    }
+
+    /// Writes through the TLB; `None` on a miss.
+    #[inline(always)]
+    pub fn probe_and_write<T: Scalar>(&mut self, linear: u64, value: T) -> Option<()> {
+        let entry = self.tlb.write[Tlb::slot(self.tlb.bank, linear)];
+        if (linear ^ entry.tag) > PAGE_SIZE - T::SIZE {
+            return None;
+        }
+        // SAFETY: as for reads; write tags are valid only for RAM that is writable, dirty and holds no code.
+        unsafe { std::ptr::write_unaligned(linear.wrapping_add(entry.addend) as *mut T, value) };
+        Some(())
+    }
+
+    /// Read-modify-write of a host address that a write probe has given.
+    #[inline(always)]
+    pub(super) fn modify_at<T: Scalar>(&mut self, host: u64, f: impl FnOnce(&mut Self, T) -> T) {
+        let host = host as *mut T;
+        // SAFETY: the caller has probed for writing; a page that is writable through the TLB is readable too.
+        unsafe {
+            let old = std::ptr::read_unaligned(host);
+            let new = f(self, old);
+            std::ptr::write_unaligned(host, new);
+        }
+    }
+
     /// Loads from a linear address with the current privilege. `seg` only chooses the fault class.
     #[inline(always)]
     pub fn read<T: Scalar>(&mut self, linear: u64, seg: u8) -> Result<T, Faulted> {
-        let entry = self.tlb.read[Tlb::slot(self.tlb.bank, linear)];
-        if (linear ^ entry.tag) <= PAGE_SIZE - T::SIZE {
-            // SAFETY: a valid tag means that `linear + addend` is this page in a live host mapping (the memory map
-            // outlives the run, and the TLB is flushed when the map changes), and the whole access is inside it.
-            Ok(unsafe { std::ptr::read_unaligned(linear.wrapping_add(entry.addend) as *const T) })
-        } else {
-            self.read_slow(linear, T::SIZE, seg).map(T::from_wide)
+        match self.probe_and_read(linear) {
+            Some(value) => Ok(value),
+            None => self.read_slow(linear, T::SIZE, seg).map(T::from_wide),
         }
     }
 
     /// Stores to a linear address with the current privilege.
     #[inline(always)]
     pub fn write<T: Scalar>(&mut self, linear: u64, value: T, seg: u8) -> Result<(), Faulted> {
-        let entry = self.tlb.write[Tlb::slot(self.tlb.bank, linear)];
-        if (linear ^ entry.tag) <= PAGE_SIZE - T::SIZE {
-            // SAFETY: as in `read`; write tags are valid only for RAM that is writable, dirty and holds no code.
-            unsafe { std::ptr::write_unaligned(linear.wrapping_add(entry.addend) as *mut T, value) };
-            Ok(())
-        } else {
-            self.write_slow(linear, T::SIZE, value.to_wide(), seg)
+        match self.probe_and_write(linear, value) {
+            Some(()) => Ok(()),
+            None => self.write_slow(linear, T::SIZE, value.to_wide(), seg),
         }
     }
 
@@ -124,13 +153,7 @@ impl Cpu {
         let linear = self.linear::<true>(op, T::SIZE)?;
         let entry = self.tlb.write[Tlb::slot(self.tlb.bank, linear)];
         if (linear ^ entry.tag) <= PAGE_SIZE - T::SIZE {
-            let host = linear.wrapping_add(entry.addend) as *mut T;
-            // SAFETY: as in `write`; a page that is writable through the TLB is readable too.
-            unsafe {
-                let old = std::ptr::read_unaligned(host);
-                let new = f(self, old);
-                std::ptr::write_unaligned(host, new);
-            }
+            self.modify_at(linear.wrapping_add(entry.addend), f);
             Ok(())
         } else {
             self.probe_write(linear, T::SIZE, op.seg)?;

@@ -21,6 +21,8 @@ pub struct Faulted;
 #[repr(C)]
 pub struct Op {
     pub handler: Handler,
+    /// The handler for this instruction alone, where `handler` also runs the one after it (see `fuse`).
+    pub alone: Handler,
     /// Immediate, zero- or sign-extended as the instruction defines. Direct branches: the target as an offset from
     /// the start of this op's page (may be negative or beyond the page).
     pub imm: u64,
@@ -69,6 +71,7 @@ impl Op {
     pub fn new(handler: Handler) -> Self {
         Self {
             handler,
+            alone: handler,
             imm: 0,
             disp: 0,
             link: Cell::new(OpRef::NONE),
@@ -154,6 +157,28 @@ pub fn plain<F: Fn(&mut Cpu, &Op) + Copy>(_: F) -> Handler {
 pub fn faulting<F: Fn(&mut Cpu, &Op) -> Result<(), Faulted> + Copy>(_: F) -> Handler {
     |cpu, op| match item::<F>()(cpu, op.get()) {
         Ok(()) => dispatch(cpu, op.next()),
+        Err(Faulted) => cpu.abandon(op.get()),
+    }
+}
+
+/// A hot instruction compiled for both paths through memory (see `path`): `fast` gives up without a trace where it
+/// is not enough, and `slow` runs instead.
+pub fn two_paths<F, S>(_: F, _: S) -> Handler
+where
+    F: Fn(&mut Cpu, &Op) -> Result<(), Faulted> + Copy,
+    S: Fn(&mut Cpu, &Op) -> Result<(), Faulted> + Copy,
+{
+    |cpu, op| match item::<F>()(cpu, op.get()) {
+        Ok(()) => dispatch(cpu, op.next()),
+        Err(Faulted) => slow_path::<S>(cpu, op),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn slow_path<S: Fn(&mut Cpu, &Op) -> Result<(), Faulted> + Copy>(cpu: &mut Cpu, op: OpRef) -> OpRef {
+    match item::<S>()(cpu, op.get()) {
+        Ok(()) => op.next(),
         Err(Faulted) => cpu.abandon(op.get()),
     }
 }

@@ -253,7 +253,7 @@ impl Run<'_> {
             if op.len == 0 {
                 break; // the terminator of the block
             }
-            scratch.push(op.clone());
+            scratch.push(alone(op));
             if op.ends {
                 break;
             }
@@ -283,7 +283,7 @@ impl Run<'_> {
 
     /// Runs one instruction with device accesses and stores to code allowed.
     fn one_shot(&mut self, op: &Op) {
-        let mut alone = op.clone();
+        let mut alone = alone(op);
         alone.idx = 0;
         let end = stop_op(op.off + u16::from(op.len), 1);
         let scratch = [alone, end];
@@ -548,6 +548,11 @@ fn link(cpu: &Cpu, from: OpRef, to: OpRef) {
     if branch.imm >= PAGE_SIZE {
         branch.link_generation.set(cpu.generation);
     }
+}
+
+/// A copy of an op that runs just its own instruction.
+fn alone(op: &Op) -> Op {
+    Op { handler: op.alone, ..op.clone() }
 }
 
 /// Runs ops until one asks for the run loop.

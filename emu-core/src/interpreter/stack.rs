@@ -2,7 +2,8 @@
 
 use super::lower::{Decoded, Lowered};
 use super::memory::SS;
-use super::op::{Faulted, Op, complex, faulting, serializing};
+use super::op::{Faulted, Op, complex, serializing, two_paths};
+use super::path::{Fast, Path, Slow};
 use super::word::Word;
 use super::{Cpu, system};
 use crate::vcpu::rflags;
@@ -38,19 +39,13 @@ impl Cpu {
     /// Pushes; RSP changes only if the store succeeds.
     #[inline(always)]
     pub fn push<T: Word>(&mut self, value: T) -> Result<(), Faulted> {
-        let sp = self.r.get(SP).wrapping_sub(T::SIZE) & self.sp_mask;
-        let linear = self.stack_linear(sp, T::SIZE, true)?;
-        self.write(linear, value, SS)?;
-        self.set_sp(sp);
-        Ok(())
+        Slow::push(self, value)
     }
 
     /// The value `depth` bytes above the top of the stack, left in place.
     #[inline(always)]
     pub fn stack_read<T: Word>(&mut self, depth: u64) -> Result<T, Faulted> {
-        let sp = self.sp().wrapping_add(depth) & self.sp_mask;
-        let linear = self.stack_linear(sp, T::SIZE, false)?;
-        self.read(linear, SS)
+        Slow::stack_read(self, depth)
     }
 
     /// Moves the stack pointer up by `bytes`.
@@ -61,22 +56,22 @@ impl Cpu {
     }
 }
 
-fn push_reg<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+fn push_reg<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     let value = cpu.reg::<T>(op.a);
-    cpu.push(value)
+    P::push(cpu, value)
 }
 
-fn push_imm<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    cpu.push(T::low(op.imm))
+fn push_imm<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    P::push(cpu, T::low(op.imm))
 }
 
-fn push_mem<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    let value = cpu.load::<T>(op)?;
-    cpu.push(value)
+fn push_mem<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    let value = P::load::<T>(cpu, op)?;
+    P::push(cpu, value)
 }
 
-fn pop_reg<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    let value = cpu.stack_read::<T>(0)?;
+fn pop_reg<T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    let value = P::stack_read::<T>(cpu, 0)?;
     cpu.drop_stack(T::SIZE);
     cpu.set_reg(op.a, value); // after the stack pointer: POP ESP loads ESP
     Ok(())
@@ -137,10 +132,10 @@ fn popf<T: Word>(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     Ok(())
 }
 
-fn leave<T: Word>(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
+fn leave<T: Word, P: Path>(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     let frame = cpu.r.get(BP) & cpu.sp_mask;
-    let linear = cpu.stack_linear(frame, T::SIZE, false)?;
-    let value = cpu.read::<T>(linear, SS)?;
+    let linear = P::stack_linear(cpu, frame, T::SIZE, false)?;
+    let value = P::read::<T>(cpu, linear, SS)?;
     cpu.set_sp(frame.wrapping_add(T::SIZE));
     cpu.set_reg(BP, value);
     Ok(())
@@ -195,6 +190,16 @@ macro_rules! sized {
     };
 }
 
+macro_rules! hot {
+    ($size:expr, $f:ident) => {
+        match $size {
+            2 => two_paths($f::<u16, Fast>, $f::<u16, Slow>),
+            4 => two_paths($f::<u32, Fast>, $f::<u32, Slow>),
+            _ => two_paths($f::<u64, Fast>, $f::<u64, Slow>),
+        }
+    };
+}
+
 /// Handlers of the stack instructions. Segment registers are `system`'s.
 pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     let i = d.instruction;
@@ -203,10 +208,10 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     Some(Lowered::straight(match i.mnemonic() {
         Mnemonic::Push if segment => return None,
         Mnemonic::Pop if segment => return None,
-        Mnemonic::Push if d.register(0) => sized!(size, faulting, push_reg),
-        Mnemonic::Push if d.memory(0) => sized!(size, faulting, push_mem),
-        Mnemonic::Push => sized!(size, faulting, push_imm),
-        Mnemonic::Pop if d.register(0) => sized!(size, faulting, pop_reg),
+        Mnemonic::Push if d.register(0) => hot!(size, push_reg),
+        Mnemonic::Push if d.memory(0) => hot!(size, push_mem),
+        Mnemonic::Push => hot!(size, push_imm),
+        Mnemonic::Pop if d.register(0) => hot!(size, pop_reg),
         Mnemonic::Pop => sized!(size, complex, pop_mem),
         Mnemonic::Pusha => complex(pusha::<u16>),
         Mnemonic::Pushad => complex(pusha::<u32>),
@@ -219,9 +224,9 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
         Mnemonic::Popfd => return Some(Lowered::ends(serializing(popf::<u32>))),
         Mnemonic::Popfq => return Some(Lowered::ends(serializing(popf::<u64>))),
         Mnemonic::Leave => match i.code() {
-            Code::Leavew => faulting(leave::<u16>),
-            Code::Leaved => faulting(leave::<u32>),
-            _ => faulting(leave::<u64>),
+            Code::Leavew => hot!(2, leave),
+            Code::Leaved => hot!(4, leave),
+            _ => hot!(8, leave),
         },
         Mnemonic::Enter => {
             // Both immediates: operand 0 is the size, operand 1 the level.

@@ -3,3 +3,4 @@
 pub mod bcd;
 pub mod flags;
 pub mod shift;
+pub mod x87;

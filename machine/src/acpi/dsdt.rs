@@ -3,8 +3,8 @@
 use super::{OEM_ID, OEM_REVISION, OEM_TABLE_ID, PIRQ, fixed, ports};
 use crate::pc::layout::LOW_END;
 use acpi_tables::aml::{
-    AddressSpace, AddressSpaceCacheable, Device, EISAName, IO, Memory32Fixed, Name, Package, PackageBuilder, Path,
-    ResourceTemplate, Scope,
+    AddressSpace, AddressSpaceCacheable, Device, EISAName, IO, Memory32Fixed, Name, Package, PackageBuilder,
+    Path, ResourceTemplate, Scope,
 };
 use acpi_tables::sdt::Sdt;
 use acpi_tables::{Aml, AmlSink};
@@ -64,7 +64,8 @@ const ISA: &[IsaDevice] = &[
 
 impl Aml for IsaDevice {
     fn to_aml_bytes(&self, sink: &mut dyn AmlSink) {
-        let ports: Vec<IO> = self.ports.iter().map(|&(first, count)| IO::new(first, first, 1, count)).collect();
+        let ports: Vec<IO> =
+            self.ports.iter().map(|&(first, count)| IO::new(first, first, 1, count)).collect();
         let irq = self.irq.map(Irq);
         let mut resources: Vec<&dyn Aml> = ports.iter().map(|io| io as &dyn Aml).collect();
         resources.extend(irq.as_ref().map(|irq| irq as &dyn Aml));

@@ -51,8 +51,7 @@ pub(super) fn fadt() -> FADT {
     fadt.p_lvl3_lat = NO_C3.into();
     fadt.century = CENTURY;
     fadt.iapc_boot_arch = (LEGACY_DEVICES | KEYBOARD_CONTROLLER).into();
-    fadt.reset_reg =
-        GAS::new(AddressSpace::SystemIo, 8, 0, AccessSize::ByteAccess, ports::RESET.into());
+    fadt.reset_reg = GAS::new(AddressSpace::SystemIo, 8, 0, AccessSize::ByteAccess, ports::RESET.into());
     fadt.reset_value = RESET_VALUE;
     fadt.finalize()
 }
@@ -130,7 +129,14 @@ const MIN_TICK: u16 = 100;
 pub(super) fn hpet() -> Vec<u8> {
     let mut table = Sdt::new(*b"HPET", 56, 1, OEM_ID, OEM_TABLE_ID, OEM_REVISION);
     table.write_u32(36, EVENT_TIMER_BLOCK);
-    table.write(40, GenericAddress { register_bit_width: 64, access_size: 0, ..GenericAddress::mmio_address::<u64>(HPET.into()) });
+    table.write(
+        40,
+        GenericAddress {
+            register_bit_width: 64,
+            access_size: 0,
+            ..GenericAddress::mmio_address::<u64>(HPET.into())
+        },
+    );
     table.write_u8(52, 0);
     table.write_u16(53, MIN_TICK);
     table.write_u8(55, 0);

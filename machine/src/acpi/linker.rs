@@ -1,10 +1,10 @@
 //! Tables with their pointers still open, and the two ways of closing them.
 
 use super::{OEM_ID, OEM_REVISION, OEM_TABLE_ID, dsdt, fixed};
+use acpi_tables::Aml;
 use acpi_tables::facs::FACS;
 use acpi_tables::rsdp::Rsdp;
 use acpi_tables::sdt::Sdt;
-use acpi_tables::Aml;
 
 /// The two files that the tables are given to a firmware in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,8 @@ fn bytes(table: &dyn Aml) -> Vec<u8> {
 impl Tables {
     /// The tables of the model, with interrupt controllers if the CPU has a local APIC.
     pub fn new(apic: bool) -> Self {
-        let mut all = Self { tables: Vec::new(), rsdp: Vec::new(), pointers: Vec::new(), checksums: Vec::new() };
+        let mut all =
+            Self { tables: Vec::new(), rsdp: Vec::new(), pointers: Vec::new(), checksums: Vec::new() };
         let facs = all.place(&bytes(&FACS::new()), 64);
         let dsdt = all.add(&dsdt::dsdt());
         let fadt = all.add(&bytes(&fixed::fadt()));

@@ -23,7 +23,10 @@ impl Side {
 
 /// Who answers the next piece of an access.
 enum Answer {
-    Chip { socket: Socket, at: Access },
+    Chip {
+        socket: Socket,
+        at: Access,
+    },
     ConfigAddress,
     /// A PCI master abort: ones, and nothing to note.
     Ones(Width),
@@ -141,6 +144,9 @@ impl Board {
         let Some(hit) = hit else { return Answer::Nobody };
         let widest = self.devices[usize::from(hit.socket.0)].widest(hit.region);
         let width = fit(left.min(hit.left), widest);
-        Answer::Chip { socket: hit.socket, at: Access { space, region: hit.region, offset: hit.offset, width } }
+        Answer::Chip {
+            socket: hit.socket,
+            at: Access { space, region: hit.region, offset: hit.offset, width },
+        }
     }
 }

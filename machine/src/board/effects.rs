@@ -69,8 +69,12 @@ impl Board {
     fn message(&mut self, address: u64, data: u32) {
         match self.local_apic {
             Some(apic) if address >> 20 == 0xFEE => {
-                let at =
-                    Access { space: Space::Message, region: 0, offset: address & 0xF_FFFF, width: Width::Dword };
+                let at = Access {
+                    space: Space::Message,
+                    region: 0,
+                    offset: address & 0xF_FFFF,
+                    width: Width::Dword,
+                };
                 let _an_apic_takes_messages = self.device_write(apic, at, data.into());
             }
             _ => self.memory.write(address, &data.to_le_bytes()),
@@ -124,9 +128,10 @@ impl Board {
     }
 
     fn signal(&mut self, signal: CpuSignal) {
-        let latch = |bit| drop(self.attention.fetch_or(bit, Ordering::AcqRel));
         match signal {
-            CpuSignal::Nmi => latch(Attention::NMI),
+            CpuSignal::Nmi => {
+                self.attention.fetch_or(Attention::NMI, Ordering::AcqRel);
+            }
             CpuSignal::Init => {
                 self.signals.init = true;
                 self.stop_engine();

@@ -163,7 +163,10 @@ impl Board {
     }
 
     /// Calls a chip by its type: for the board's few typed connections (text screen, CMOS).
-    pub(crate) fn on_chip<T: Device + 'static, R>(&mut self, f: impl FnOnce(&mut T, &mut Cx<'_>) -> R) -> Option<R> {
+    pub(crate) fn on_chip<T: Device + 'static, R>(
+        &mut self,
+        f: impl FnOnce(&mut T, &mut Cx<'_>) -> R,
+    ) -> Option<R> {
         let place = self.devices.iter_mut().position(|device| device.as_any().is::<T>())?;
         let socket = Socket(u8::try_from(place).ok()?);
         let mut cx = Cx::new(self.time, &mut self.scratch, &self.memory);
@@ -309,8 +312,12 @@ impl Board {
     fn feel(&mut self, feels: Feels, level: emu_core::Level) {
         match feels {
             Feels::Pin(socket, pin) => self.call(socket, |device, cx| device.pin(pin, level, cx)),
-            Feels::Intr if level.is_high() => drop(self.attention.fetch_or(Attention::INTR, Ordering::AcqRel)),
-            Feels::Intr => drop(self.attention.fetch_and(!Attention::INTR, Ordering::AcqRel)),
+            Feels::Intr if level.is_high() => {
+                self.attention.fetch_or(Attention::INTR, Ordering::AcqRel);
+            }
+            Feels::Intr => {
+                self.attention.fetch_and(!Attention::INTR, Ordering::AcqRel);
+            }
             Feels::A20 => {
                 self.a20 = level.is_high();
                 self.stop_engine();

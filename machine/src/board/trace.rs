@@ -34,7 +34,11 @@ impl fmt::Display for Record {
                 write!(f, "nobody answers a {}-byte read of {space:?} {address:#x}", width.bytes())
             }
             Notice::Float { space, address, width, written: Some(value) } => {
-                write!(f, "nobody answers a {}-byte write of {value:#x} to {space:?} {address:#x}", width.bytes())
+                write!(
+                    f,
+                    "nobody answers a {}-byte write of {value:#x} to {space:?} {address:#x}",
+                    width.bytes()
+                )
             }
             Notice::Ignored(signal) => write!(f, "{signal:?} ignored"),
             Notice::Power(power) => write!(f, "power: {power:?}"),

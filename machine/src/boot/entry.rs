@@ -206,7 +206,7 @@ mod tests {
         assert!(initrd.is_multiple_of(4096) && initrd + 5000 <= (64 << 20) - 0x1_0000);
         assert_eq!(memory.read_array(initrd + 4999), [7]);
         assert_eq!(memory.read_array(0x7202), *b"HdrS");
-        assert_eq!(memory.read_array(0x71E8)[0], Layout::new(64 << 20).e820_for_kernel().len() as u8);
+        assert_eq!(memory.read_array(0x71E8), [Layout::new(64 << 20).e820_for_kernel().len() as u8]);
         assert_eq!(entry.rsdp()[..8], *b"RSD PTR ");
     }
 

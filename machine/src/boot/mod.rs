@@ -11,6 +11,8 @@ mod zero_page;
 
 pub use entry::Entry;
 pub use header::SetupHeader;
+#[cfg(test)]
+pub(crate) use header::tests::image as test_image;
 
 /// Why a kernel cannot be started.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +29,8 @@ pub enum BootError {
     Nonsense(&'static str),
     #[error("the command line is {len} bytes long, this kernel takes {limit}")]
     CommandLine { len: usize, limit: u32 },
-    #[error("{have} MiB of memory below 3 GiB are not enough for this kernel and its initrd; they need {need} MiB")]
+    #[error(
+        "{have} MiB of memory below 3 GiB are not enough for this kernel and its initrd; they need {need} MiB"
+    )]
     TooLittleMemory { have: u64, need: u64 },
 }

@@ -38,10 +38,8 @@ pub(super) fn contents(layout: &Layout, drives: [u8; 2]) -> Vec<(u8, u8)> {
     let extended = low.saturating_sub(MEGABYTE) >> 10;
     let [a, b, c, _] = u32::try_from(layout.high() >> 16).unwrap_or(u32::MAX).to_le_bytes();
     let present = |drive: u8, bit: u8| if drive == 0 { 0 } else { bit };
-    let equipment = DISPLAY_KEYBOARD
-        | COPROCESSOR
-        | present(drives[0], DISKETTE)
-        | present(drives[1], SECOND_DISKETTE);
+    let equipment =
+        DISPLAY_KEYBOARD | COPROCESSOR | present(drives[0], DISKETTE) | present(drives[1], SECOND_DISKETTE);
     let mut bytes = vec![
         (register::DISKETTE_TYPES, drives[0] << 4 | drives[1]),
         (register::EQUIPMENT, equipment),

@@ -9,11 +9,11 @@ use devices::fw_cfg::FwCfg;
 use devices::hpet::Hpet;
 use devices::i440fx::I440fx;
 use devices::i8042::I8042;
-use devices::i82077aa::{DriveType, I82077aa};
-use devices::i82093aa::I82093aa;
 use devices::i8237a::I8237aPair;
 use devices::i8254::I8254;
 use devices::i8259a::I8259aPair;
+use devices::i82077aa::{DriveType, I82077aa};
+use devices::i82093aa::I82093aa;
 use devices::isa_debug_exit::IsaDebugExit;
 use devices::lapic::Lapic;
 use devices::mc146818::Mc146818;
@@ -29,7 +29,10 @@ use emu_core::Device;
 ///
 /// # Errors
 /// A diskette image has a size that no diskette has.
-pub(crate) fn chips(config: &mut MachineConfig, layout: &Layout) -> Result<Vec<Box<dyn Device>>, ConfigError> {
+pub(crate) fn chips(
+    config: &mut MachineConfig,
+    layout: &Layout,
+) -> Result<Vec<Box<dyn Device>>, ConfigError> {
     let mut chips: Vec<Box<dyn Device>> = vec![
         Box::new(I440fx::new()),
         Box::new(Piix3::new()),

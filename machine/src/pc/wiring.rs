@@ -2,7 +2,8 @@
 
 use crate::board::wiring::{Decode, End, Function, Region, Wire, Wiring};
 use devices::{
-    hpet, i8042, i82077aa, i8254, i8259a, i82093aa, lapic, mc146818, ns16550a, piix3, piix3_ide, piix4_pm, port92,
+    hpet, i8042, i8254, i8259a, i82077aa, i82093aa, lapic, mc146818, ns16550a, piix3, piix3_ide, piix4_pm,
+    port92,
 };
 use emu_core::{HostEvent, Level, Pin};
 

@@ -12,6 +12,9 @@ mod sections;
 
 pub use machine::{SavedMachine, describe};
 
+#[cfg(test)]
+pub(crate) use sections::check_sections;
+
 use crate::machine::MachineError;
 use std::io;
 

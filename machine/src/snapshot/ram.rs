@@ -79,9 +79,14 @@ pub(super) fn save<W: Write>(
 }
 
 /// Fills the pages of one section into the blocks of a machine.
-pub(super) fn restore(map: &MemoryMap, blocks: &[BlockId], content: &[u8]) -> Result<(), RestoreMachineError> {
+pub(super) fn restore(
+    map: &MemoryMap,
+    blocks: &[BlockId],
+    content: &[u8],
+) -> Result<(), RestoreMachineError> {
     let damaged = |what: &str| RestoreMachineError::Damaged(what.to_owned());
-    let (head, packed) = content.split_at_checked(HEAD).ok_or_else(|| damaged("a memory section is short"))?;
+    let (head, packed) =
+        content.split_at_checked(HEAD).ok_or_else(|| damaged("a memory section is short"))?;
     let number = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
     let present = &head[5..];
     let block = blocks.get(usize::from(head[0])).ok_or_else(|| damaged("it has an unknown memory block"))?;

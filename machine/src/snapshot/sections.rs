@@ -123,6 +123,14 @@ impl<R: Read> Reader<R> {
     }
 }
 
+/// Reads all sections and throws them away.
+#[cfg(test)]
+pub(crate) fn check_sections(file: &[u8]) -> Result<(), RestoreMachineError> {
+    let mut reader = Reader::new(file)?;
+    while reader.section()?.0 != Tag::End {}
+    reader.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
