@@ -298,6 +298,15 @@ fn breakpoints_stop_before_the_instruction() {
 const LISTEN: &[Op] = &[In(0x3F8, Width::Byte), Jump(0)];
 
 #[test]
+fn a_guest_that_only_computes_is_interrupted_by_time() {
+    for time in [TimeMode::Deterministic, TimeMode::Paced] {
+        let mut machine = Machine::new(config(time), Box::new(Fake(&[Nop, Jump(0)]))).expect("a machine");
+        assert_eq!(run(&mut machine), RunOutcome::Stopped);
+        assert!(machine.now() >= Tick::MILLISECOND);
+    }
+}
+
+#[test]
 fn scripted_events_happen_at_their_time() {
     let at = Tick::MICROSECOND.times(123);
     let heard = |end: Tick| {

@@ -116,3 +116,8 @@ pub(crate) fn init_local_apic(board: &mut Board) {
 pub(crate) fn text_screen(board: &mut Board) -> Option<TextScreen> {
     board.on_chip(|vga: &mut Vga, _| vga.text_screen()).flatten()
 }
+
+/// How many more bytes COM1 can take from the host.
+pub(crate) fn serial_room(board: &mut Board) -> usize {
+    board.on_chip(|serial: &mut Ns16550a, _| serial.host_room()).unwrap_or(0)
+}
