@@ -413,6 +413,9 @@ fn lower_jcc(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
 /// Handlers of the control transfers; direct targets are offsets from the start of the page.
 pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     let i = d.instruction;
+    if i.is_jmp_far() || i.is_jmp_far_indirect() || i.is_call_far() || i.is_call_far_indirect() {
+        return None; // far transfers: `system`
+    }
     let direct = matches!(i.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64);
     if direct {
         op.imm = match i.op0_kind() {

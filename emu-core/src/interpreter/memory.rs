@@ -487,7 +487,7 @@ pub fn canonical(linear: u64) -> bool {
 }
 
 /// Whether `size` bytes at `offset` are inside the segment (Intel SDM Vol. 3A 5.3).
-fn in_limit(segment: &Segment, offset: u64, size: u64) -> bool {
+pub fn in_limit(segment: &Segment, offset: u64, size: u64) -> bool {
     let last = offset + (size - 1);
     let limit = u64::from(segment.limit);
     if segment.expands_down() {

@@ -76,6 +76,8 @@ pub struct VcpuState {
     pub pat: u64,
     pub mtrr: Mtrr,
     pub misc_enable: u64,
+    /// IA32_SPEC_CTRL: kept, without effect.
+    pub spec_ctrl: u64,
     pub x87: X87,
     pub xmm: [u128; 16],
     /// Upper halves of YMM0 to YMM15.
@@ -136,6 +138,7 @@ impl VcpuState {
             pat: 0x0007_0406_0007_0406,
             mtrr: Mtrr::default(),
             misc_enable: 1,
+            spec_ctrl: 0,
             // Power-up, not FNINIT: control 0040h, tags 5555h (Intel SDM Vol. 3A table 10-1).
             x87: X87 { control: 0x0040, empty: 0, ..X87::default() },
             xmm: [0; 16],

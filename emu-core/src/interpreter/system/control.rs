@@ -1,0 +1,317 @@
+//! Control registers: MOV CR, LMSW, SMSW, CLTS, INVLPG, INVPCID, XSETBV (Intel SDM Vol. 3A 2.5, 4.4.1, 4.10.4, 9.8.5).
+
+use super::store_register;
+use crate::interpreter::Cpu;
+use crate::interpreter::memory::canonical;
+use crate::interpreter::op::{Faulted, Op};
+use crate::isa::cpuid::{XCR0_MASK, feature};
+use crate::isa::descriptor::system;
+use crate::mmu::PHYSICAL_BITS;
+use crate::vcpu::{Segment, SegmentName, cr0, cr4, efer};
+
+/// CR0 bits that exist from the 386 on.
+const CR0_386: u64 = cr0::PE | cr0::MP | cr0::EM | cr0::TS | cr0::PG;
+/// CR0 bits that came with the 486.
+const CR0_486: u64 = cr0::NE | cr0::WP | cr0::AM | cr0::NW | cr0::CD;
+/// The machine status word: what LMSW can set.
+const MSW: u64 = cr0::PE | cr0::MP | cr0::EM | cr0::TS;
+/// CR3 bit 63 of MOV: keep this PCID's translations.
+const NO_FLUSH: u64 = 1 << 63;
+/// PCID field of CR3.
+const PCID: u64 = 0xFFF;
+/// Address bits beyond the physical width.
+const BEYOND: u64 = !((1 << PHYSICAL_BITS) - 1);
+
+/// CR4 bits and the features that bring them.
+const CR4_BITS: [(u64, feature::Feature); 16] = [
+    (cr4::VME | cr4::PVI, feature::VME),
+    (cr4::TSD, feature::TSC),
+    (cr4::DE, feature::DE),
+    (cr4::PSE, feature::PSE),
+    (cr4::PAE, feature::PAE),
+    (cr4::MCE, feature::MCE),
+    (cr4::PGE, feature::PGE),
+    (cr4::PCE, feature::PMC),
+    (cr4::OSFXSR, feature::FXSR),
+    (cr4::OSXMMEXCPT, feature::SSE),
+    (cr4::UMIP, feature::UMIP),
+    (cr4::FSGSBASE, feature::FSGSBASE),
+    (cr4::PCIDE, feature::PCID),
+    (cr4::OSXSAVE, feature::XSAVE),
+    (cr4::SMEP, feature::SMEP),
+    (cr4::SMAP, feature::SMAP),
+];
+
+/// CR4 bits this CPU model has.
+fn cr4_mask(cpu: &Cpu) -> u64 {
+    CR4_BITS.iter().filter(|(_, feature)| cpu.has(*feature)).fold(0, |mask, (bits, _)| mask | bits)
+}
+
+// ---- PAE page-directory-pointer registers ---------------------------------------------------------------------
+
+/// The PDPTEs that go with `cr3`, if PAE paging is in use (Intel SDM Vol. 3A 4.4.1); a reserved bit in a present
+/// one is #GP(0).
+pub fn pdpte_for(cpu: &mut Cpu, cr3: u64) -> Result<[u64; 4], Faulted> {
+    let (cr0, cr4) = (cpu.s.cr0, cpu.s.cr4);
+    pdpte_under(cpu, cr0, cr3, cr4)
+}
+
+fn pdpte_under(cpu: &mut Cpu, cr0: u64, cr3: u64, cr4: u64) -> Result<[u64; 4], Faulted> {
+    let pae = cr0 & cr0::PG != 0 && cr4 & cr4::PAE != 0 && cpu.s.efer & (efer::LMA | efer::LME) == 0;
+    if !pae {
+        return Ok(cpu.s.pdpte);
+    }
+    let bytes: [u8; 32] = cpu.read_gpa(cr3 & 0xFFFF_FFE0);
+    let mut pdpte = [0u64; 4];
+    for (entry, bytes) in pdpte.iter_mut().zip(bytes.chunks_exact(8)) {
+        *entry = bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        // P, PWT, PCD, three ignored bits and the address.
+        if *entry & 1 != 0 && *entry & (BEYOND | 0x1E6) != 0 {
+            return Err(cpu.gp(0));
+        }
+    }
+    Ok(pdpte)
+}
+
+// ---- CR0 -------------------------------------------------------------------------------------------------------
+
+/// Combinations of CR0 that are #GP(0) (Intel SDM Vol. 2, "MOV CR").
+fn check_cr0(cpu: &mut Cpu, value: u64) -> Result<(), Faulted> {
+    let paging_unprotected = value & (cr0::PG | cr0::PE) == cr0::PG;
+    let not_write_through = value & (cr0::NW | cr0::CD) == cr0::NW;
+    if paging_unprotected || not_write_through {
+        return Err(cpu.gp(0));
+    }
+    let turned = (cpu.s.cr0 ^ value) & cr0::PG != 0;
+    if turned && value & cr0::PG != 0 && cpu.s.efer & efer::LME != 0 {
+        return check_activation(cpu);
+    }
+    let pcid = cpu.s.cr4 & cr4::PCIDE != 0;
+    if turned && value & cr0::PG == 0 && (cpu.mode.long || pcid) {
+        return Err(cpu.gp(0));
+    }
+    Ok(())
+}
+
+/// Entering long mode needs PAE, a code segment that is not yet 64-bit and no 16-bit TSS (Intel SDM Vol. 3A 9.8.5).
+fn check_activation(cpu: &mut Cpu) -> Result<(), Faulted> {
+    let long_code = cpu.segment(SegmentName::Cs).is(Segment::L);
+    let narrow_tss = matches!(cpu.s.tr.kind(), system::TSS16 | system::TSS16_BUSY);
+    if cpu.s.cr4 & cr4::PAE == 0 || long_code || narrow_tss {
+        return Err(cpu.gp(0));
+    }
+    Ok(())
+}
+
+/// Sets CR0 with everything that follows from it.
+pub fn set_cr0(cpu: &mut Cpu, value: u64) -> Result<(), Faulted> {
+    let mask = if cpu.has(feature::I486) { CR0_386 | CR0_486 } else { CR0_386 };
+    let value = value & mask | cr0::ET;
+    let changed = cpu.s.cr0 ^ value;
+    check_cr0(cpu, value)?;
+    let old_pdpte = cpu.s.pdpte;
+    if changed & (cr0::PG | cr0::CD | cr0::NW) != 0 {
+        cpu.s.pdpte = pdpte_under(cpu, value, cpu.s.cr3, cpu.s.cr4)?;
+    }
+    cpu.s.cr0 = value;
+    if changed & cr0::PG != 0 {
+        let activate = value & cr0::PG != 0 && cpu.s.efer & efer::LME != 0;
+        cpu.s.efer = cpu.s.efer & !efer::LMA | if activate { efer::LMA } else { 0 };
+    }
+    if changed & (cr0::PG | cr0::WP | cr0::PE) != 0 || cpu.s.pdpte != old_pdpte {
+        cpu.flush_tlb(false);
+        cpu.update_mode();
+    } else if changed & cr0::AM != 0 {
+        cpu.update_bank();
+    }
+    cpu.update_fpu();
+    Ok(())
+}
+
+// ---- CR3, CR4, CR8 ---------------------------------------------------------------------------------------------
+
+fn set_cr3(cpu: &mut Cpu, value: u64) -> Result<(), Faulted> {
+    let pcid = cpu.s.cr4 & cr4::PCIDE != 0;
+    let value = if pcid { value & !NO_FLUSH } else { value };
+    if value & BEYOND != 0 {
+        return Err(cpu.gp(0));
+    }
+    cpu.s.pdpte = pdpte_for(cpu, value)?;
+    cpu.s.cr3 = value;
+    // Translations are not tagged with PCIDs: keeping them is allowed, never required (SDM 4.10.4.1).
+    cpu.flush_tlb(true);
+    Ok(())
+}
+
+fn check_cr4(cpu: &mut Cpu, value: u64) -> Result<(), Faulted> {
+    let old = cpu.s.cr4;
+    let long = cpu.long_mode();
+    let set = |bit: u64| old & bit == 0 && value & bit != 0;
+    let reserved = value & !cr4_mask(cpu) != 0;
+    let leaves_pae = long && value & cr4::PAE == 0;
+    let bad_pcid = set(cr4::PCIDE) && (!long || cpu.s.cr3 & PCID != 0);
+    if reserved || leaves_pae || bad_pcid { Err(cpu.gp(0)) } else { Ok(()) }
+}
+
+/// Bits of CR4 whose change forgets translations (Intel SDM Vol. 3A 4.10.4.1).
+const CR4_PAGING: u64 = cr4::PSE | cr4::PAE | cr4::PGE | cr4::PCIDE | cr4::SMEP | cr4::SMAP;
+
+fn set_cr4(cpu: &mut Cpu, value: u64) -> Result<(), Faulted> {
+    check_cr4(cpu, value)?;
+    let changed = cpu.s.cr4 ^ value;
+    if changed & (cr4::PAE | cr4::PGE | cr4::PSE | cr4::SMEP) != 0 {
+        cpu.s.pdpte = pdpte_under(cpu, cpu.s.cr0, cpu.s.cr3, value)?;
+    }
+    cpu.s.cr4 = value;
+    if changed & CR4_PAGING != 0 {
+        cpu.flush_tlb(false);
+    }
+    cpu.update_bank();
+    cpu.update_fpu();
+    Ok(())
+}
+
+fn set_cr8(cpu: &mut Cpu, value: u64) -> Result<(), Faulted> {
+    if value > 15 {
+        return Err(cpu.gp(0));
+    }
+    cpu.synced_bus().set_cr8(value as u8);
+    Ok(())
+}
+
+// ---- instructions ----------------------------------------------------------------------------------------------
+
+/// MOV CRn, r: `a` is the control register, `b` the source.
+pub fn mov_to_cr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    cpu.require_ring_0()?;
+    let value = if cpu.mode.long { cpu.reg::<u64>(op.b) } else { u64::from(cpu.reg::<u32>(op.b)) };
+    match op.a {
+        0 if value >> 32 != 0 => Err(cpu.gp(0)),
+        0 => set_cr0(cpu, value),
+        2 => {
+            cpu.s.cr2 = value;
+            Ok(())
+        }
+        3 => set_cr3(cpu, value),
+        4 if cr4_mask(cpu) != 0 => set_cr4(cpu, value),
+        8 => set_cr8(cpu, value),
+        _ => Err(cpu.ud()),
+    }
+}
+
+/// MOV r, CRn.
+pub fn mov_from_cr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    cpu.require_ring_0()?;
+    let value = match op.b {
+        0 => cpu.s.cr0,
+        2 => cpu.s.cr2,
+        3 => cpu.s.cr3,
+        4 if cr4_mask(cpu) != 0 => cpu.s.cr4,
+        8 => u64::from(cpu.synced_bus().cr8()),
+        _ => return Err(cpu.ud()),
+    };
+    if cpu.mode.long {
+        cpu.set_reg(op.a, value)
+    } else {
+        cpu.set_reg(op.a, value as u32)
+    }
+    Ok(())
+}
+
+/// LMSW: PE, MP, EM, TS; PE can be set but not cleared.
+pub fn lmsw(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    cpu.require_ring_0()?;
+    let source = u64::from(super::source_word(cpu, op)?);
+    let keep = cpu.s.cr0 & cr0::PE;
+    set_cr0(cpu, cpu.s.cr0 & !MSW | source & MSW | keep)
+}
+
+/// SMSW: the low word of CR0; a wider register gets as much of CR0 as fits.
+pub fn smsw(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    super::check_umip(cpu)?;
+    let value = cpu.s.cr0;
+    if super::is_memory(op) { cpu.store(op, value as u16) } else { store_register(cpu, op, value) }
+}
+
+/// CLTS.
+pub fn clts(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
+    cpu.require_ring_0()?;
+    cpu.s.cr0 &= !cr0::TS;
+    cpu.update_fpu();
+    Ok(())
+}
+
+/// INVLPG: the operand's address alone counts; one that is not canonical does nothing.
+pub fn invlpg(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    cpu.require(feature::I486)?;
+    cpu.require_ring_0()?;
+    let linear = cpu.effective(op).wrapping_add(cpu.r.get(op.seg_slot)) & cpu.addr_mask;
+    if !cpu.mode.long || canonical(linear) {
+        cpu.flush_page(linear);
+    }
+    Ok(())
+}
+
+/// INVPCID (Intel SDM Vol. 2A): the TLB holds translations of the current PCID only, and global ones.
+pub fn invpcid(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    cpu.require(feature::INVPCID)?;
+    cpu.require_ring_0()?;
+    let kind = if cpu.mode.long { cpu.reg::<u64>(op.a) } else { u64::from(cpu.reg::<u32>(op.a)) };
+    let descriptor = cpu.load::<u128>(op)?;
+    let (pcid, linear) = (descriptor as u64, (descriptor >> 64) as u64);
+    let enabled = cpu.s.cr4 & cr4::PCIDE != 0;
+    let needs_pcid = kind < 2;
+    let bad = kind > 3
+        || pcid & !PCID != 0
+        || (needs_pcid && !enabled && pcid != 0)
+        || (kind == 0 && !canonical(linear));
+    if bad {
+        return Err(cpu.gp(0));
+    }
+    let current = if enabled { cpu.s.cr3 & PCID } else { 0 };
+    match kind {
+        0 if pcid == current => cpu.flush_page(linear),
+        1 if pcid == current => cpu.flush_tlb(true),
+        2 => cpu.flush_tlb(false),
+        3 => cpu.flush_tlb(true),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// INVD and WBINVD: there are no caches.
+pub fn invalidate_caches(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
+    cpu.require(feature::I486)?;
+    cpu.require_ring_0()
+}
+
+/// XGETBV.
+pub fn xgetbv(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
+    check_xcr(cpu)?;
+    cpu.set_reg(0, cpu.s.xcr0 as u32);
+    cpu.set_reg(2, (cpu.s.xcr0 >> 32) as u32);
+    Ok(())
+}
+
+/// XSETBV: XCR0 must keep x87 and hold nothing unknown.
+pub fn xsetbv(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
+    check_xcr_enabled(cpu)?;
+    cpu.require_ring_0()?;
+    check_xcr(cpu)?;
+    let value = super::edx_eax(cpu);
+    if value & 1 == 0 || value & !XCR0_MASK != 0 {
+        return Err(cpu.gp(0));
+    }
+    cpu.s.xcr0 = value;
+    Ok(())
+}
+
+fn check_xcr_enabled(cpu: &mut Cpu) -> Result<(), Faulted> {
+    if cpu.s.cr4 & cr4::OSXSAVE == 0 { Err(cpu.ud()) } else { Ok(()) }
+}
+
+/// The only extended control register is XCR0.
+fn check_xcr(cpu: &mut Cpu) -> Result<(), Faulted> {
+    check_xcr_enabled(cpu)?;
+    if cpu.reg::<u32>(1) != 0 { Err(cpu.gp(0)) } else { Ok(()) }
+}

@@ -1,0 +1,110 @@
+//! IRET, IRETD, IRETQ (Intel SDM Vol. 2A, "IRET/IRETD/IRETQ").
+
+use super::far::{check_entry, drop_inner_segments, enter, return_code, return_stack};
+use super::flags::{self, Rule};
+use super::{segment, stack_word, task};
+use crate::interpreter::Cpu;
+use crate::interpreter::op::{Faulted, Op};
+use crate::isa::descriptor::Selector;
+use crate::vcpu::{SegmentName, rflags};
+
+/// What every form pops first.
+struct Popped {
+    rip: u64,
+    cs: Selector,
+    flags: u64,
+}
+
+fn pop(cpu: &mut Cpu, size: u64) -> Result<Popped, Faulted> {
+    Ok(Popped {
+        rip: stack_word(cpu, 0, size)?,
+        cs: Selector(stack_word(cpu, size, size)? as u16),
+        flags: stack_word(cpu, 2 * size, size)?,
+    })
+}
+
+/// IRET of operand size `op.size`.
+pub fn iret(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    let size = u64::from(op.size);
+    if !cpu.protected() {
+        return to_8086(cpu, size, Rule::Real);
+    }
+    if cpu.v86() {
+        return from_v86(cpu, size);
+    }
+    // NMIs are unblocked even if what follows faults (Intel SDM Vol. 3A 6.7.1).
+    cpu.s.nmi_blocked = false;
+    if cpu.s.rflags & rflags::NT != 0 {
+        return if cpu.long_mode() { Err(cpu.gp(0)) } else { task::return_to_previous(cpu) };
+    }
+    let popped = pop(cpu, size)?;
+    if size == 4 && popped.flags & rflags::VM != 0 && cpu.cpl == 0 && !cpu.long_mode() {
+        return to_v86(cpu, &popped);
+    }
+    let code = return_code(cpu, popped.cs)?;
+    let outer = popped.cs.rpl() > cpu.cpl;
+    let rule = flags::return_rule(cpu);
+    if !outer && !cpu.mode.long {
+        check_entry(cpu, &code, popped.rip)?;
+        cpu.drop_stack(3 * size);
+        flags::set(cpu, popped.flags, size, rule);
+        enter(cpu, code, popped.rip);
+        return Ok(());
+    }
+    let sp = stack_word(cpu, 3 * size, size)?;
+    let ss = Selector(stack_word(cpu, 4 * size, size)? as u16);
+    let stack = return_stack(cpu, ss, &code)?;
+    check_entry(cpu, &code, popped.rip)?;
+    flags::set(cpu, popped.flags, size, rule);
+    cpu.s.seg[SegmentName::Ss as usize] = stack;
+    if outer {
+        drop_inner_segments(cpu, code.rpl());
+    }
+    enter(cpu, code, popped.rip);
+    cpu.set_sp(sp);
+    Ok(())
+}
+
+/// Real mode, and V86 mode with IOPL 3.
+fn to_8086(cpu: &mut Cpu, size: u64, rule: Rule) -> Result<(), Faulted> {
+    let popped = pop(cpu, size)?;
+    let old = *cpu.segment(SegmentName::Cs);
+    let code = segment::flat_8086(cpu, &old, popped.cs);
+    check_entry(cpu, &code, popped.rip)?;
+    cpu.s.nmi_blocked = false;
+    cpu.drop_stack(3 * size);
+    flags::set(cpu, popped.flags, size, rule);
+    enter(cpu, code, popped.rip);
+    Ok(())
+}
+
+/// V86 mode: needs IOPL 3, or VME and a 16-bit operand, which then acts on VIF (Intel SDM Vol. 3C 27.2, 27.3).
+fn from_v86(cpu: &mut Cpu, size: u64) -> Result<(), Faulted> {
+    if cpu.iopl() == 3 {
+        return to_8086(cpu, size, Rule::User { if_too: true });
+    }
+    let image = stack_word(cpu, 2 * size, size)?;
+    flags::check_virtual(cpu, image, size)?;
+    to_8086(cpu, size, Rule::Virtual)
+}
+
+/// From ring 0 to V86 mode: everything comes from the stack, unchecked but for the range of EIP.
+fn to_v86(cpu: &mut Cpu, popped: &Popped) -> Result<(), Faulted> {
+    let sp = stack_word(cpu, 12, 4)?;
+    let mut selectors = [0u16; 6];
+    for (n, depth) in [(2, 16), (0, 20), (3, 24), (4, 28), (5, 32)] {
+        selectors[n] = stack_word(cpu, depth, 4)? as u16;
+    }
+    selectors[SegmentName::Cs as usize] = popped.cs.0;
+    if popped.rip > 0xFFFF {
+        return Err(cpu.gp(0));
+    }
+    flags::set(cpu, popped.flags, 4, Rule::V86Entry);
+    for (to, selector) in cpu.s.seg.iter_mut().zip(selectors) {
+        *to = segment::v86(Selector(selector));
+    }
+    cpu.rip = popped.rip;
+    cpu.r.set(4, sp);
+    cpu.update_mode();
+    Ok(())
+}
