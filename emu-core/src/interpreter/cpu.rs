@@ -7,6 +7,7 @@ use super::op::{Faulted, Op, OpRef};
 use super::tlb::{Bank, Tlb};
 use super::word::{RIP_BASE, Regs, SEG_BASE, Word};
 use crate::isa::flags::LazyFlags;
+use crate::memory::Window;
 use crate::mmu::Paging;
 use crate::vcpu::{Segment, SegmentName, Shadow, VcpuState, cr0, cr4, efer, rflags};
 use crate::{Bus, MemoryMap};
@@ -77,6 +78,8 @@ pub struct Cpu {
     /// Linear pages (hashed) from which code was fetched in this epoch.
     pub code_pages: [u64; 64],
     pub s: VcpuState,
+    /// The plain RAM that was last used; empty after every change of the memory map.
+    pub(super) window: Window,
     bus: Option<*mut (dyn Bus + 'static)>,
     memory: *const MemoryMap,
 }
@@ -114,6 +117,7 @@ impl Cpu {
             left: 0,
             code_pages: [0; 64],
             s,
+            window: Window::NONE,
             bus: None,
             memory: std::ptr::null(),
         }
@@ -129,6 +133,7 @@ impl Cpu {
     pub(super) fn detach(&mut self) {
         self.bus = None;
         self.memory = std::ptr::null();
+        self.window = Window::NONE;
     }
 
     /// The board. Tell it of retired instructions first: use [`Cpu::synced_bus`].
@@ -355,6 +360,7 @@ impl Cpu {
     /// Forgets translations after a change of the paging registers (or of memory under them).
     pub fn flush_tlb(&mut self, keep_global: bool) {
         self.paging = Paging::of(&self.s);
+        self.window = Window::NONE;
         self.tlb.flush(keep_global);
         self.cache.flush_code_tlb();
         self.new_epoch();

@@ -7,9 +7,10 @@ use super::op::{Faulted, Op};
 use super::tlb::{Bank, ENTRIES, Tlb};
 use super::word::Scalar;
 use super::{Cpu, exception::vector};
+use crate::MemoryMap;
 use crate::Width;
-use crate::memory::{CODE, DIRTY, PAGE_MASK, PAGE_SIZE};
-use crate::mmu::{Intent, Privilege, Translation, walk};
+use crate::memory::{CODE, DIRTY, PAGE_MASK, PAGE_SIZE, PageView, Window};
+use crate::mmu::{Intent, Privilege, Tables, Translation, walk};
 use crate::vcpu::{Segment, cr0, rflags};
 
 /// Stack segment, for fault classes.
@@ -237,7 +238,20 @@ impl Cpu {
         intent: Intent,
         privilege: Privilege,
     ) -> Result<Translation, Faulted> {
-        walk(&self.paging, self.memory(), linear, intent, privilege).map_err(|fault| self.pf(linear, fault.0))
+        let tables = Windowed { memory: self.memory(), window: self.window };
+        walk(&self.paging, &tables, linear, intent, privilege).map_err(|fault| self.pf(linear, fault.0))
+    }
+
+    /// How a page answers; plain RAM without asking the memory map again.
+    #[inline]
+    fn page(&mut self, gpa: u64) -> PageView {
+        if let Some(page) = self.window.page(gpa) {
+            return PageView { read: Some(page), write: Some(page) };
+        }
+        if let Some(window) = self.memory().window(gpa) {
+            self.window = window;
+        }
+        self.memory().page(gpa)
     }
 
     /// Translates and remembers: after this the TLB hits, if the page is plain memory.
@@ -249,7 +263,7 @@ impl Cpu {
         p: Privilege,
     ) -> Result<u64, Faulted> {
         let t = self.translate(linear, intent, p)?;
-        let view = self.memory().page(t.gpa);
+        let view = self.page(t.gpa);
         if let Some(read) = view.read {
             let flags = self.memory().flags(read.frame);
             let same = view.write.is_some_and(|w| w.frame == read.frame);
@@ -286,9 +300,13 @@ impl Cpu {
 
     /// Reads inside one page.
     fn read_physical(&mut self, gpa: u64, size: u64) -> Result<u128, Faulted> {
-        if self.memory().page(gpa).read.is_some() {
+        if let Some(page) = self.page(gpa).read {
             let mut bytes = [0; 16];
-            self.memory().read(gpa, &mut bytes[..size as usize]);
+            // SAFETY: `page` is a live host page of the memory map and the bytes lie inside it.
+            unsafe {
+                let from = page.ptr.add((gpa & PAGE_MASK) as usize);
+                std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), size as usize);
+            }
             return Ok(u128::from_le_bytes(bytes));
         }
         self.need_one_shot()?;
@@ -336,8 +354,9 @@ impl Cpu {
 
     /// A store to a device or onto decoded code must run by itself.
     fn writable_now(&mut self, gpa: u64, size: u64) -> Result<(), Faulted> {
-        match self.memory().page(gpa).write {
-            None if self.memory().page(gpa).read.is_some() => Ok(()), // ROM: swallowed
+        let view = self.page(gpa);
+        match view.write {
+            None if view.read.is_some() => Ok(()), // ROM: swallowed
             None => self.need_one_shot(),
             Some(page) => {
                 let hit = self.memory().flags(page.frame) & CODE != 0
@@ -357,7 +376,7 @@ impl Cpu {
 
     /// Writes inside one page.
     fn write_physical(&mut self, gpa: u64, size: u64, value: u128) {
-        let view = self.memory().page(gpa);
+        let view = self.page(gpa);
         let Some(page) = view.write else {
             if view.read.is_none() {
                 for (at, width) in pieces(gpa, size) {
@@ -497,6 +516,32 @@ impl Cpu {
                 self.s.pending_debug |= 1 << n;
             }
         }
+    }
+}
+
+/// The paging structures, most of which lie in plain RAM.
+struct Windowed<'a> {
+    memory: &'a MemoryMap,
+    window: Window,
+}
+
+impl Tables for Windowed<'_> {
+    #[inline]
+    fn entry(&self, gpa: u64, wide: bool) -> u64 {
+        let Some(page) = self.window.page(gpa) else { return self.memory.entry(gpa, wide) };
+        // SAFETY: a live host page of the memory map; entries are aligned to their size, so they lie inside it.
+        unsafe {
+            let at = page.ptr.add((gpa & PAGE_MASK) as usize);
+            if wide {
+                at.cast::<u64>().read_unaligned()
+            } else {
+                u64::from(at.cast::<u32>().read_unaligned())
+            }
+        }
+    }
+
+    fn update(&self, gpa: u64, value: u64, wide: bool) {
+        self.memory.update(gpa, value, wide);
     }
 }
 

@@ -5,7 +5,7 @@
 //! flags, self-modifying code and dirty tracking cost nothing on hits.
 
 /// Entries per bank and direction.
-pub const ENTRIES: usize = 512;
+pub const ENTRIES: usize = 2048;
 const BANKS: usize = 4;
 
 /// Which translations are valid for the current privilege. `NEVER` is never filled: every access goes the slow way
@@ -34,6 +34,8 @@ pub struct Tlb {
     global: Box<[bool; ENTRIES * BANKS]>,
     /// `bank * ENTRIES`.
     pub bank: usize,
+    /// Banks with anything in them.
+    used: [bool; BANKS],
 }
 
 fn invalid(slot: usize) -> Entry {
@@ -47,7 +49,13 @@ fn fresh() -> Box<[Entry; ENTRIES * BANKS]> {
 
 impl Tlb {
     pub fn new() -> Self {
-        Self { read: fresh(), write: fresh(), global: Box::new([false; ENTRIES * BANKS]), bank: 0 }
+        Self {
+            read: fresh(),
+            write: fresh(),
+            global: Box::new([false; ENTRIES * BANKS]),
+            bank: 0,
+            used: [false; BANKS],
+        }
     }
 
     #[inline(always)]
@@ -62,6 +70,7 @@ impl Tlb {
         }
         let make =
             |host: Option<u64>| host.map_or(invalid(slot), |h| Entry { tag, addend: h.wrapping_sub(tag) });
+        self.used[slot / ENTRIES] = true;
         self.read[slot] = make(read);
         self.write[slot] = make(write);
         self.global[slot] = global;
@@ -69,7 +78,16 @@ impl Tlb {
 
     /// Forgets everything, or all but global pages.
     pub fn flush(&mut self, keep_global: bool) {
-        for slot in 0..ENTRIES * Bank::Never as usize {
+        for bank in 0..Bank::Never as usize {
+            if self.used[bank] {
+                self.used[bank] = keep_global;
+                self.flush_bank(bank, keep_global);
+            }
+        }
+    }
+
+    fn flush_bank(&mut self, bank: usize, keep_global: bool) {
+        for slot in bank * ENTRIES..(bank + 1) * ENTRIES {
             if !(keep_global && self.global[slot]) {
                 self.read[slot] = invalid(slot);
                 self.write[slot] = invalid(slot);
