@@ -412,8 +412,8 @@ mod tests {
             1 => Testbed::long(),
             _ => Testbed::protected("x86-64-v2"),
         };
-        if next(seed) % 2 == 0 {
-            bed.handlers(if next(seed) % 2 == 0 { 0xEE } else { 0x8E });
+        if next(seed).is_multiple_of(2) {
+            bed.handlers(if next(seed).is_multiple_of(2) { 0xEE } else { 0x8E });
         }
         let selectors = [0, CODE0, DATA0, CODE3, DATA3, TASK, SPARE, SPARE | 3, 0xFFFF];
         match next(seed) % 4 {
