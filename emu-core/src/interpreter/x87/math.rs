@@ -39,10 +39,7 @@ enum Conditions {
 fn settle(cpu: &mut Cpu, env: Env, raised: u16, conditions: Conditions) -> bool {
     match conditions {
         Conditions::Rounding => cpu.settle(env, raised),
-        Conditions::Partial => {
-            let status = (env.status & !C2) | (raised & C2);
-            cpu.settle(Env { status, ..env }, raised)
-        }
+        Conditions::Partial => cpu.settle_partial(env, raised),
         Conditions::All => cpu.settle_conditions(env, raised),
     }
 }

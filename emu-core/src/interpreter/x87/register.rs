@@ -3,7 +3,7 @@
 use crate::interpreter::op::{Faulted, Op};
 use crate::interpreter::{Cpu, word::Scalar};
 use crate::isa::x87::Env;
-use crate::isa::x87::status::{B, C1, CONDITIONS, DE, ES, EXCEPTIONS, IE, OE, SF, UE, ZE};
+use crate::isa::x87::status::{B, C1, C2, CONDITIONS, DE, ES, EXCEPTIONS, IE, OE, SF, UE, ZE};
 use crate::memory::{PAGE_MASK, PAGE_SIZE};
 use crate::vcpu::{F80, SegmentName, cr0};
 
@@ -119,6 +119,11 @@ impl Cpu {
     #[inline(always)]
     pub(super) fn settle_store(&mut self, env: Env, raised: u16) -> bool {
         self.settle_for(env, raised, C1, IE | DE | ZE | OE | UE)
+    }
+
+    /// As `settle`, with C2: the operand was out of range.
+    pub(super) fn settle_partial(&mut self, env: Env, raised: u16) -> bool {
+        self.settle_for(env, raised, C1 | C2, IE | DE | ZE)
     }
 
     /// As `settle`, with all condition codes.
