@@ -310,8 +310,11 @@ impl Cpu {
         for (i, segment) in self.s.seg.iter().enumerate() {
             let name_base = if long && i < 4 { 0 } else { segment.base };
             self.r.set(SEG_BASE + i as u8, name_base);
+            // Those that have no base in 64-bit mode count as flat only without one, so that their ops need none.
+            let based = i < 4 && segment.base != 0;
             if long
                 || (segment.usable()
+                    && !based
                     && segment.limit == u32::MAX
                     && segment.writable()
                     && !segment.expands_down())
@@ -341,7 +344,7 @@ impl Cpu {
         } else {
             Bank::Supervisor
         };
-        self.tlb.bank = bank as usize * super::tlb::ENTRIES;
+        self.tlb.choose(bank);
     }
 
     /// Recomputes the floating-point guards from CR0, CR4 and the x87 status.
