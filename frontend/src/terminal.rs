@@ -17,13 +17,10 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Makes the terminal raw if standard input is one; otherwise `None`. With `screen`, also switches to the
-    /// terminal's second screen, so that what was there before comes back at the end.
-    pub fn enter(screen: bool) -> io::Result<Option<Self>> {
+    /// Makes the terminal at standard input raw. With `screen`, also switches to the terminal's second screen, so
+    /// that what was there before comes back at the end.
+    pub fn enter(screen: bool) -> io::Result<Self> {
         let input = io::stdin();
-        if !isatty(&input) {
-            return Ok(None);
-        }
         let cooked = tcgetattr(&input)?;
         set(Some(cooked.clone()));
         let mut raw = cooked;
@@ -33,7 +30,7 @@ impl Raw {
         if screen {
             write_all(b"\x1b[?1049h\x1b[?25l\x1b[2J");
         }
-        Ok(Some(Self { screen }))
+        Ok(Self { screen })
     }
 
     /// After the program was stopped and continued (SIGCONT), the shell has made the terminal its own.
@@ -83,6 +80,11 @@ fn restore_on_panic() {
 pub fn write_all(bytes: &[u8]) {
     let mut output = io::stdout().lock();
     let _ = output.write_all(bytes).and_then(|()| output.flush());
+}
+
+/// Whether a person may be typing.
+pub fn is_one() -> bool {
+    isatty(io::stdin())
 }
 
 /// Columns and rows of the terminal, if standard output is one.

@@ -171,6 +171,11 @@ impl Machine {
         pc::sockets::text_screen(&mut self.board)
     }
 
+    /// How many more bytes ([`HostEvent::Serial`]) COM1 can take before some are lost.
+    pub fn serial_room(&mut self) -> usize {
+        pc::sockets::serial_room(&mut self.board)
+    }
+
     /// Bytes of RAM.
     pub fn memory_size(&self) -> u64 {
         self.layout.memory()

@@ -20,8 +20,8 @@ const USUAL_SIZE: (u16, u16) = (80, 25);
 
 pub(super) struct Console {
     display: Display,
-    /// Standard input goes to the guest.
-    pub(super) typing: bool,
+    /// Standard input goes to the guest, and is a terminal with a person at it.
+    pub(super) person: bool,
     raw: Option<Raw>,
     escape: Escape,
     painter: Painter,
@@ -29,15 +29,15 @@ pub(super) struct Console {
 }
 
 impl Console {
-    pub(super) fn new(display: Display, typing: bool) -> Self {
+    pub(super) fn new(display: Display, person: bool) -> Self {
         let (escape, painter) = (Escape::default(), Painter::default());
-        Self { display, typing, raw: None, escape, painter, next_key: Tick::ZERO }
+        Self { display, person, raw: None, escape, painter, next_key: Tick::ZERO }
     }
 
-    /// Makes the terminal raw, if a person types.
+    /// Makes the terminal raw, if there is a person.
     pub(super) fn enter(&mut self) -> std::io::Result<()> {
-        if self.typing {
-            self.raw = Raw::enter(self.display == Display::Text)?;
+        if self.person {
+            self.raw = Some(Raw::enter(self.display == Display::Text)?);
         }
         Ok(())
     }

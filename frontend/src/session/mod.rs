@@ -12,11 +12,13 @@ use crate::options::{Display, Run, Serial};
 use crate::quantity::seconds;
 use crate::script::{Action, Progress, Script};
 use crate::serial::Cable;
+use crate::terminal;
 use anyhow::{Context, Result, bail};
 use console::Console;
 use emu_core::{HostEvent, Tick};
 use host::HostSide;
 use machine::{Machine, RunLimit, RunOutcome};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -53,6 +55,8 @@ struct Session<'a> {
     host: HostSide,
     console: Console,
     inbox: Inbox,
+    /// Bytes on their way into the serial port, which takes only so many at a time.
+    to_serial: VecDeque<u8>,
     /// Not yet reached.
     save_at: Option<Tick>,
 }
@@ -70,14 +74,15 @@ impl<'a> Session<'a> {
         let typing =
             script.is_none() && (serial == Serial::Stdio || options.console.display == Display::Text);
         let inbox = Inbox::open(machine.handle(), &cable, typing)?;
-        let console = Console::new(options.console.display, typing);
+        let console = Console::new(options.console.display, typing && terminal::is_one());
         let host = HostSide::open(options, cable)?;
-        Ok(Self { options, machine, summary, script, host, console, inbox, save_at: options.state.save_at })
+        let (to_serial, save_at) = (VecDeque::new(), options.state.save_at);
+        Ok(Self { options, machine, summary, script, host, console, inbox, to_serial, save_at })
     }
 
     fn introduction(&self) -> String {
         let place = self.host.cable.place();
-        let keys = if self.console.typing { "; Ctrl-A x quits, Ctrl-A h lists the keys" } else { "" };
+        let keys = if self.console.person { "; Ctrl-A x quits, Ctrl-A h lists the keys" } else { "" };
         format!("{}; serial port: {place}{keys}", self.summary)
     }
 
@@ -91,6 +96,7 @@ impl<'a> Session<'a> {
             if let Some(ending) = self.play()? {
                 return Ok(ending);
             }
+            self.feed_serial();
             let outcome = self.machine.run(RunLimit::until(self.turn_end()));
             self.host.take_requests(&mut self.machine, self.script.as_mut());
             self.console.draw(&mut self.machine);
@@ -167,9 +173,22 @@ impl<'a> Session<'a> {
         Ok(None)
     }
 
-    fn post(&self, events: impl IntoIterator<Item = HostEvent>) {
+    fn post(&mut self, events: impl IntoIterator<Item = HostEvent>) {
         let handle = self.machine.handle();
-        events.into_iter().for_each(|event| handle.post(event));
+        for event in events {
+            match event {
+                HostEvent::Serial(byte) => self.to_serial.push_back(byte),
+                other => handle.post(other),
+            }
+        }
+    }
+
+    fn feed_serial(&mut self) {
+        if !self.to_serial.is_empty() {
+            let count = self.machine.serial_room().min(self.to_serial.len());
+            let handle = self.machine.handle();
+            self.to_serial.drain(..count).for_each(|byte| handle.post(HostEvent::Serial(byte)));
+        }
     }
 
     /// Plays the script as far as it goes now.

@@ -4,3 +4,4 @@ mod boots;
 mod command_line;
 mod identity;
 mod posada;
+mod terminal;

@@ -1,7 +1,6 @@
 //! The board as the vCPU's engine sees it.
 
 use super::{Board, access::Side};
-use crate::clock::SLICE;
 use emu_core::{Access, Attention, Bus, MemoryMap, Space, Tick, Width};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -37,7 +36,7 @@ impl Bus for Board {
         if self.attention.load(Ordering::Acquire) & Attention::STOP != 0 || self.limit_reached() {
             return 0;
         }
-        self.clock.allowance(self.next_moment()).min(self.limit.instructions).min(SLICE)
+        self.clock.allowance(self.next_moment()).min(self.limit.instructions)
     }
 
     fn retire(&mut self, n: u64) {

@@ -45,8 +45,10 @@ pub struct Socket(pub(crate) u8);
 /// Requests to the host that are kept until somebody takes them; more stop the run.
 const MAX_REQUESTS: usize = 1 << 16;
 
-/// Deadlines fired in one go; a guest that asks for more gets them late.
+/// Deadlines fired in one go. A guest that asks for more gets them late: the board rests for [`REST`] first, so that
+/// the guest can go on.
 const MAX_FIRED: u32 = 4096;
+const REST: Tick = crate::clock::INSTRUCTION.times(256);
 
 /// What waits for the run loop: the board cannot do it while an engine runs.
 #[derive(Debug, Default)]
@@ -101,6 +103,8 @@ pub struct Board {
     requests: VecDeque<HostRequest>,
     signals: Signals,
     limit: Limit,
+    /// No deadline fires before this, see [`MAX_FIRED`].
+    rest_until: Tick,
 }
 
 impl Board {
@@ -149,6 +153,7 @@ impl Board {
             requests: VecDeque::new(),
             signals: Signals::default(),
             limit: Limit { until: Tick::NEVER, instructions: u64::MAX },
+            rest_until: Tick::ZERO,
         }
     }
 
@@ -225,7 +230,7 @@ impl Board {
 
     /// The next moment at which something happens without the CPU: a deadline, or the end of the run.
     pub(crate) fn next_moment(&self) -> Tick {
-        self.queue.next().min(self.limit.until)
+        self.queue.next().max(self.rest_until).min(self.limit.until)
     }
 
     /// Nothing happens until `at`: a deterministic clock goes there.
@@ -299,13 +304,20 @@ impl Board {
     /// Carries out all work, and fires all that is due.
     fn settle(&mut self) {
         self.carry_out();
+        if self.clock.now() >= self.rest_until {
+            self.fire();
+        }
+        self.time = self.time.max(self.clock.now());
+    }
+
+    fn fire(&mut self) {
         for _ in 0..MAX_FIRED {
-            let Some(due) = self.queue.pop_due(self.clock.now()) else { break };
+            let Some(due) = self.queue.pop_due(self.clock.now()) else { return };
             self.time = self.time.max(due.at);
             self.call(due.socket, |device, cx| device.deadline(due.timer, cx));
             self.carry_out();
         }
-        self.time = self.time.max(self.clock.now());
+        self.rest_until = self.clock.now() + REST;
     }
 
     /// A line changed: tells whoever feels it.

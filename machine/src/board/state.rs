@@ -14,6 +14,7 @@ const VERSION: u32 = 1;
 struct State {
     now: Tick,
     time: Tick,
+    rest_until: Tick,
     retired: u64,
     deadlines: Vec<SavedDeadline>,
     high: Vec<SavedHigh>,
@@ -66,11 +67,13 @@ impl Board {
             requests: _, // already left the machine
             signals: _,  // answered before a run returns
             limit: _,    // belongs to one run
+            rest_until,
         } = self;
         let nmi = attention.load(Ordering::Acquire) & Attention::NMI != 0;
         let state = State {
             now: clock.now(),
             time: *time,
+            rest_until: *rest_until,
             retired: clock.retired(),
             deadlines: queue.save(),
             high: nets.save(),
@@ -109,7 +112,7 @@ impl Board {
     }
 
     fn restore_between(&mut self, saved: &Saved) -> Result<(), RestoreError> {
-        let State { now, time, retired, deadlines, high, windows, shadow, config_address, nmi } =
+        let State { now, time, rest_until, retired, deadlines, high, windows, shadow, config_address, nmi } =
             saved.unpack(VERSION)?;
         let queue = Queue::restored(&deadlines, self.devices.len())
             .ok_or(RestoreError::Value("a deadline of a device that is not there"))?;
@@ -122,6 +125,7 @@ impl Board {
         self.queue = queue;
         self.clock = Clock::new(self.clock.mode(), now, retired);
         self.time = time;
+        self.rest_until = rest_until;
         self.shadow.restore(&self.memory, shadow);
         self.pci.set_address(config_address);
         self.restore_cpu_pins(nmi);
