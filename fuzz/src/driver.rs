@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 const MAX_LEN: u64 = 1500;
 /// An input that takes longer than this hangs the target.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often minimising may run the target.
-const MINIMISE_RUNS: u32 = 3000;
+/// How often one way of minimising may run the target.
+const MINIMISE_RUNS: u32 = 2000;
 
 /// An input that panics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,36 +120,50 @@ pub fn run_for(target: fn(&[u8]), seed: u64, time: Duration) -> Report {
     run(target, seed, |_| start.elapsed() >= time)
 }
 
-/// Leaves out pieces, then makes bytes zero, as long as the panic comes from the same place.
-fn minimise(watchdog: &Watchdog, target: fn(&[u8]), mut best: Finding) -> Finding {
-    let mut runs = 0;
-    let mut attempt = |best: &mut Finding, input: Vec<u8>| {
-        runs += 1;
-        let panic = watchdog.run(target, &input).filter(|panic| place(panic) == place(&best.panic));
-        let smaller = panic.map(|panic| *best = Finding { input, panic }).is_some();
-        (smaller, runs < MINIMISE_RUNS)
-    };
-    let mut piece = best.input.len().next_power_of_two();
-    while piece > 0 {
-        let mut at = 0;
-        while at < best.input.len() {
-            let end = (at + piece).min(best.input.len());
-            let shorter = [&best.input[..at], &best.input[end..]].concat();
-            match attempt(&mut best, shorter) {
-                (_, false) => return best,
-                (true, true) => {}
-                (false, true) => at += piece,
+/// Cuts the end off, makes pieces zero, leaves pieces out: as long as the panic comes from the same place.
+fn minimise(watchdog: &Watchdog, target: fn(&[u8]), finding: Finding) -> Finding {
+    let mut search = Search { watchdog, target, best: finding, runs: 0 };
+    search.pieces(|input, at, _| input[..at].to_vec());
+    search.pieces(|input, at, end| {
+        let mut plainer = input.to_vec();
+        plainer[at..end].fill(0);
+        plainer
+    });
+    search.pieces(|input, at, end| [&input[..at], &input[end..]].concat());
+    search.best
+}
+
+struct Search<'a> {
+    watchdog: &'a Watchdog,
+    target: fn(&[u8]),
+    best: Finding,
+    runs: u32,
+}
+
+impl Search<'_> {
+    /// Tries `change(input, start, end)` on pieces, large ones first.
+    fn pieces(&mut self, change: impl Fn(&[u8], usize, usize) -> Vec<u8>) {
+        let end_of_budget = self.runs + MINIMISE_RUNS;
+        let mut piece = self.best.input.len().next_power_of_two();
+        while piece > 0 {
+            let mut at = 0;
+            while at < self.best.input.len() && self.runs < end_of_budget {
+                let end = (at + piece).min(self.best.input.len());
+                let before = self.best.input.len();
+                let changed = change(&self.best.input, at, end);
+                let found = changed != self.best.input && self.attempt(changed);
+                at = if found && self.best.input.len() < before { at } else { at + piece };
             }
-        }
-        piece /= 2;
-    }
-    for at in 0..best.input.len() {
-        let mut plainer = best.input.clone();
-        if std::mem::replace(&mut plainer[at], 0) != 0 && !attempt(&mut best, plainer).1 {
-            return best;
+            piece /= 2;
         }
     }
-    best
+
+    fn attempt(&mut self, input: Vec<u8>) -> bool {
+        self.runs += 1;
+        let panic = self.watchdog.run(self.target, &input);
+        let same = panic.filter(|panic| place(panic) == place(&self.best.panic));
+        same.map(|panic| self.best = Finding { input, panic }).is_some()
+    }
 }
 
 pub fn hex(bytes: &[u8]) -> String {

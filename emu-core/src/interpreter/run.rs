@@ -495,6 +495,12 @@ impl Run<'_> {
         self.cpu.one_shot = false;
         self.cpu.link_from = OpRef::NONE;
         self.cpu.why = Why::Lookup;
+        if first.source == Source::Fault {
+            // A fault counts as the instruction that did not retire: else a handler that faults at once would hold
+            // guest time, and this engine, for ever.
+            self.cpu.budget -= 1;
+            self.done += 1;
+        }
     }
 
     /// Some breakpoint in DR7 watches instruction fetches.

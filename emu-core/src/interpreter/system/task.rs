@@ -11,6 +11,9 @@ use crate::interpreter::op::Faulted;
 use crate::isa::descriptor::{Selector, system};
 use crate::vcpu::{Segment, SegmentName, cr0, rflags};
 
+/// The bits of EFLAGS that are not reserved (Intel SDM Vol. 1 figure 3-8).
+const EFLAGS: u64 = 0x003F_7FD5;
+
 /// DR6.BT: the new task asked for a debug trap.
 const BT: u64 = 1 << 15;
 /// DR7: the local enables of the breakpoints and LE.
@@ -224,7 +227,7 @@ fn load(cpu: &mut Cpu, image: &Image, how: How, pdpte: Option<[u64; 4]>) -> Resu
         *segment = Segment { selector, rights: u16::from(cpl) << 5, ..Segment::default() };
     }
     cpu.s.ldtr = Segment { selector: image.ldt, ..Segment::default() };
-    cpu.set_rflags(image.flags & u64::from(u32::MAX) & !(1 << 3 | 1 << 5 | 1 << 15) | nested);
+    cpu.set_rflags(image.flags & EFLAGS | nested);
     if image.trap {
         cpu.s.pending_debug |= BT;
     }
