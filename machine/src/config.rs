@@ -2,6 +2,7 @@
 
 use crate::clock::{DETERMINISTIC_RTC, TimeMode, wall_clock};
 use devices::disk::Disk;
+use emu_core::isa::cpuid;
 use emu_core::memory::PAGE_SIZE;
 use std::fmt;
 
@@ -23,6 +24,20 @@ pub struct Cpu {
     pub apic: bool,
     /// Whether the model knows long mode.
     pub long_mode: bool,
+}
+
+impl Cpu {
+    /// Model number `index` of the engine's table.
+    pub fn from_model(index: u8) -> Self {
+        let model = cpuid::model(index);
+        Self {
+            name: model.name.to_owned(),
+            model: index,
+            signature: model.signature,
+            apic: model.features.has(cpuid::feature::APIC),
+            long_mode: model.features.has(cpuid::feature::LM),
+        }
+    }
 }
 
 /// A firmware image and what it needs beside it.
@@ -188,7 +203,7 @@ pub(crate) fn host_memory() -> Option<u64> {
 
 #[cfg(test)]
 pub(crate) fn test_cpu() -> Cpu {
-    Cpu { name: "test".into(), model: 3, signature: 0x663, apic: true, long_mode: true }
+    Cpu { name: "test".into(), ..Cpu::from_model(cpuid::DEFAULT) }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::boot::BootError;
 use crate::clock::TimeMode;
-use crate::config::{Linux, MachineConfig, test_cpu};
+use crate::config::{Firmware, Linux, MachineConfig, test_cpu};
 use crate::{Machine, MachineError, RestoreMachineError, RunLimit, RunOutcome};
 use emu_core::vcpu::{Activity, rflags};
 use emu_core::{
@@ -383,6 +383,56 @@ fn a_machine_without_a_local_apic_works_too() {
     let mut machine = Machine::new(config, Box::new(Fake(TIMER))).expect("a machine");
     run(&mut machine);
     assert_eq!(machine.cpu().gpr[13] & 0xFF, 0x30);
+}
+
+fn with_firmware(program: &'static [Op]) -> Machine {
+    let mut config = config(TimeMode::Deterministic);
+    config.linux = None;
+    let mut image = vec![0xF4; 0x2_0000];
+    image[0x1_FFF0] = 0xEA;
+    config.firmware = Some(Firmware { image, vga_bios: Some(vec![0x55, 0xAA]) });
+    Machine::new(config, Box::new(Fake(program))).expect("a machine")
+}
+
+#[test]
+fn a_firmware_starts_at_the_reset_vector_and_finds_its_files() {
+    let mut machine = with_firmware(&[Halt]);
+    assert_eq!((machine.cpu().rip, machine.cpu().seg[1].base), (0xFFF0, 0xFFFF_0000));
+    assert_eq!(machine.memory().read_array(0xFFFF_FFF0), [0xEA]);
+    assert_eq!(machine.memory().read_array(0xF_FFF0), [0xEA]);
+    let board = machine.board_mut();
+    board.port_write(0x510, Width::Word, 0x19);
+    let mut byte = || board.port_read(0x511, Width::Byte).to_le_bytes()[0];
+    let count = u32::from_be_bytes([byte(), byte(), byte(), byte()]);
+    let names: Vec<String> = (0..count)
+        .map(|_| {
+            let entry: Vec<u8> = (0..64).map(|_| byte()).collect();
+            String::from_utf8_lossy(&entry[8..]).trim_end_matches('\0').to_owned()
+        })
+        .collect();
+    for file in ["etc/acpi/rsdp", "etc/acpi/tables", "etc/e820", "etc/table-loader", "vgaroms/vgabios.bin"] {
+        assert!(names.iter().any(|name| name == file), "{file} in {names:?}");
+    }
+}
+
+#[test]
+fn a_processor_reset_leaves_the_platform_alone() {
+    let mut machine = with_firmware(&[Store(0x30_0000), Out(0x64, Width::Byte, 0xFE), Nop]);
+    machine.run(RunLimit::instructions(3));
+    assert_eq!((machine.resets(), machine.cpu().gpr[15]), (0, 1), "the CPU started over, once");
+    assert_eq!(machine.memory().read_array(0x30_0000), [1]);
+}
+
+#[test]
+fn a_restored_firmware_machine_needs_no_firmware_file() {
+    let machine = with_firmware(&[Halt]);
+    let mut file = Vec::new();
+    machine.save(&mut file).expect("a vector takes it");
+    let mut bare = config(TimeMode::Deterministic);
+    bare.linux = None;
+    let restored = Machine::restore(&mut &file[..], bare, Box::new(Fake(&[Halt]))).expect("a saved machine");
+    assert_eq!(restored.state_hash(), machine.state_hash());
+    assert_eq!(restored.memory().read_array(0xFFFF_FFF0), [0xEA]);
 }
 
 #[test]

@@ -82,7 +82,12 @@ impl Cpu {
     /// Reads through the TLB; `None` on a miss.
     #[inline(always)]
     pub fn probe_and_read<T: Scalar>(&mut self, linear: u64) -> Option<T> {
-        let entry = self.tlb.read[Tlb::slot(self.tlb.bank, linear)];
+        self.read_in_bank(self.tlb.bank, linear)
+    }
+
+    #[inline(always)]
+    fn read_in_bank<T: Scalar>(&self, bank: usize, linear: u64) -> Option<T> {
+        let entry = self.tlb.read[Tlb::slot(bank, linear)];
         if (linear ^ entry.tag) > PAGE_SIZE - T::SIZE {
             return None;
         }
@@ -273,7 +278,7 @@ impl Cpu {
         if first == size {
             return self.read_physical(gpa, size);
         }
-        let next = linear.wrapping_add(first) & self.addr_mask;
+        let next = self.wrapped(linear, first);
         let gpa2 = self.translate_and_fill(next, Intent::Read, bank, p)?;
         let low = self.read_physical(gpa, first)?;
         Ok(low | self.read_physical(gpa2, size - first)? << (8 * first))
@@ -320,7 +325,7 @@ impl Cpu {
             self.write_physical(gpa, size, value);
             return Ok(());
         }
-        let next = linear.wrapping_add(first) & self.addr_mask;
+        let next = self.wrapped(linear, first);
         let gpa2 = self.translate_and_fill(next, Intent::Write, bank, privilege)?;
         self.writable_now(gpa, first)?;
         self.writable_now(gpa2, size - first)?;
@@ -342,7 +347,7 @@ impl Cpu {
         }
     }
 
-    fn need_one_shot(&mut self) -> Result<(), Faulted> {
+    pub(super) fn need_one_shot(&mut self) -> Result<(), Faulted> {
         if self.one_shot {
             return Ok(());
         }
@@ -409,7 +414,7 @@ impl Cpu {
         p: Privilege,
     ) -> Result<(), Faulted> {
         let first = (PAGE_SIZE - (linear & PAGE_MASK)).min(size);
-        let next = linear.wrapping_add(first) & self.addr_mask;
+        let next = self.wrapped(linear, first);
         let gpa = self.translate_and_fill(linear, intent, bank, p)?;
         if first < size {
             let gpa2 = self.translate_and_fill(next, intent, bank, p)?;
@@ -431,7 +436,12 @@ impl Cpu {
     /// Supervisor read whatever the CPL: descriptor tables, TSS, interrupt stacks.
     pub fn read_sys<T: Scalar>(&mut self, linear: u64) -> Result<T, Faulted> {
         let linear = linear & self.system_mask();
-        self.read_through(linear, T::SIZE, self.system_bank(), Privilege::Implicit).map(T::from_wide)
+        match self.read_in_bank(self.system_bank(), linear) {
+            Some(value) => Ok(value),
+            None => self
+                .read_through(linear, T::SIZE, self.system_bank(), Privilege::Implicit)
+                .map(T::from_wide),
+        }
     }
 
     /// Supervisor write whatever the CPL.
@@ -443,7 +453,17 @@ impl Cpu {
     /// Makes sure that later system writes of `size` bytes will not fault.
     pub fn probe_sys(&mut self, linear: u64, size: u64) -> Result<(), Faulted> {
         let linear = linear & self.system_mask();
+        let entry = self.tlb.write[Tlb::slot(self.system_bank(), linear)];
+        if (linear ^ entry.tag) <= PAGE_SIZE - size {
+            return Ok(());
+        }
         self.probe(linear, size, Intent::Write, self.system_bank(), Privilege::Implicit)
+    }
+
+    /// The address `by` bytes further on. System structures of long mode may lie beyond the addresses of the code
+    /// that is running.
+    fn wrapped(&self, linear: u64, by: u64) -> u64 {
+        linear.wrapping_add(by) & if linear > self.addr_mask { u64::MAX } else { self.addr_mask }
     }
 
     /// In long mode system structures live at 64-bit addresses even while compatibility code runs.

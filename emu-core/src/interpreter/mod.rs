@@ -19,6 +19,8 @@ mod sse;
 mod stack;
 mod string;
 mod system;
+#[cfg(test)]
+mod testbed;
 mod tlb;
 mod word;
 mod x87;

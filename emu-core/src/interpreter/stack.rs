@@ -153,6 +153,10 @@ fn enter<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 }
 
 fn build_frame<T: Word>(cpu: &mut Cpu, locals: u64, level: u64) -> Result<(), Faulted> {
+    if level > 1 {
+        // The old display is read while the new one is written over it, maybe: not to be begun twice.
+        cpu.need_one_shot()?;
+    }
     let old_frame = cpu.reg::<T>(BP);
     cpu.push(old_frame)?;
     let frame = cpu.sp();

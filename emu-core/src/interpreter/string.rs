@@ -11,7 +11,9 @@ use super::word::{SEG_BASE, Word, ZERO};
 use crate::vcpu::rflags;
 use iced_x86::{Code, Mnemonic};
 
-/// The most iterations of one execution.
+/// The most iterations of one execution. Chunks end where the count is a multiple of it: an execution that is given
+/// up half way (a store to code that some engine has decoded) must go on to the same end, or the number of retired
+/// instructions would depend on what the engine remembers.
 const CHUNK: u64 = 4096;
 
 const CX: u8 = 1;
@@ -203,7 +205,8 @@ fn repeated<S: Step, T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
 /// Runs one chunk; whether the instruction is complete.
 fn repeat<S: Step, T: Word>(cpu: &mut Cpu, op: &Op) -> Result<bool, Faulted> {
     let single_step = cpu.s.rflags & rflags::TF != 0;
-    let mut left = if single_step { 1 } else { CHUNK };
+    let start = cpu.r.get(CX) & mask(op);
+    let mut left = if single_step { 1 } else { (start.wrapping_sub(1) % CHUNK) + 1 };
     loop {
         let count = cpu.r.get(CX) & mask(op);
         if count == 0 {

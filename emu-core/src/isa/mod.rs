@@ -5,4 +5,5 @@ pub mod cpuid;
 pub mod descriptor;
 pub mod flags;
 pub mod shift;
+pub mod simd;
 pub mod x87;

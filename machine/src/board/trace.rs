@@ -1,7 +1,7 @@
 //! What the board noticed and a person may want to know: counted always, recorded (rate-limited) on demand.
 
 use emu_core::{CpuSignal, Power, Space, Tick, Width};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
 /// Something worth a line in the trace.
@@ -50,6 +50,10 @@ impl fmt::Display for Record {
 
 /// Notices per guest second; what is more is only counted.
 const PER_SECOND: u32 = 100;
+/// Records of the same address and direction; a guest that polls a port nobody has would fill the trace with it.
+const PER_ADDRESS: u32 = 4;
+/// Addresses that are told apart.
+const ADDRESSES: usize = 4096;
 /// Records kept until somebody takes them.
 const KEPT: usize = 4096;
 
@@ -62,6 +66,7 @@ pub struct Trace {
     in_second: u32,
     floats: u64,
     suppressed: u64,
+    seen: HashMap<(Space, u64, bool), u32>,
 }
 
 impl Trace {
@@ -92,11 +97,22 @@ impl Trace {
         if second != self.second {
             (self.second, self.in_second) = (second, 0);
         }
-        if self.in_second < PER_SECOND && self.records.len() < KEPT {
+        if self.is_news(&notice) && self.in_second < PER_SECOND && self.records.len() < KEPT {
             self.in_second += 1;
             self.records.push_back(Record { at, notice });
         } else {
             self.suppressed += 1;
         }
+    }
+
+    fn is_news(&mut self, notice: &Notice) -> bool {
+        let Notice::Float { space, address, written, .. } = notice else { return true };
+        let key = (*space, *address, written.is_some());
+        if self.seen.len() >= ADDRESSES && !self.seen.contains_key(&key) {
+            return false;
+        }
+        let times = self.seen.entry(key).or_default();
+        *times = times.saturating_add(1);
+        *times <= PER_ADDRESS
     }
 }

@@ -15,7 +15,7 @@ use devices::i8259a::I8259aPair;
 use devices::i82077aa::{DriveType, I82077aa};
 use devices::i82093aa::I82093aa;
 use devices::isa_debug_exit::IsaDebugExit;
-use devices::lapic::Lapic;
+use devices::lapic::{self, Lapic};
 use devices::mc146818::Mc146818;
 use devices::ns16550a::Ns16550a;
 use devices::piix3::Piix3;
@@ -24,6 +24,7 @@ use devices::piix4_pm::Piix4Pm;
 use devices::port92::Port92;
 use devices::vga::{TextScreen, Vga};
 use emu_core::Device;
+use emu_core::isa::cpuid;
 
 /// All chips, in socket order. Takes the disks out of the configuration.
 ///
@@ -53,10 +54,19 @@ pub(crate) fn chips(
         Box::new(Hpet::new()),
     ];
     if config.cpu.apic {
-        chips.push(Box::new(Lapic::new(0)));
+        chips.push(Box::new(Lapic::with_features(0, lapic_features(config.cpu.model))));
         chips.push(Box::new(I82093aa::new()));
     }
     Ok(chips)
+}
+
+/// What CPUID says of the model's local APIC.
+fn lapic_features(model: u8) -> lapic::Features {
+    let features = &cpuid::model(model).features;
+    lapic::Features {
+        x2apic: features.has(cpuid::feature::X2APIC),
+        tsc_deadline: features.has(cpuid::feature::TSC_DEADLINE),
+    }
 }
 
 /// Drive A is always there; drive B if it has a diskette. A drive is of the kind that its first diskette needs.

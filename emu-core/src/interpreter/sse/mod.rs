@@ -1,8 +1,33 @@
-//! Handlers of the sse family.
+//! Legacy-encoded MMX, SSE to SSE4.2, AES, PCLMULQDQ and SHA; the instructions on general registers that came with
+//! them; and the save areas for their state. The meaning is in `isa::simd`; here are operands, guards and faults.
+//!
+//! VEX- and EVEX-encoded forms have mnemonics of their own and are not known here.
+
+mod area;
+mod control;
+mod element;
+mod float;
+mod general;
+mod integer;
+mod moves;
+mod operand;
+mod text;
+
+#[cfg(test)]
+mod tests;
 
 use super::lower::{Decoded, Lowered};
 use super::op::Op;
 
-pub fn lower(_d: &Decoded<'_>, _op: &mut Op) -> Option<Lowered> {
-    None
+/// Handlers of the MMX and SSE instructions.
+pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
+    moves::pick(d)
+        .or_else(|| integer::pick(d))
+        .or_else(|| float::pick(d))
+        .or_else(|| element::pick(d))
+        .or_else(|| text::pick(d))
+        .or_else(|| general::pick(d, op))
+        .or_else(|| control::pick(d))
+        .or_else(|| area::pick(d, op))
+        .map(Lowered::straight)
 }

@@ -315,3 +315,140 @@ fn check_xcr(cpu: &mut Cpu) -> Result<(), Faulted> {
     check_xcr_enabled(cpu)?;
     if cpu.reg::<u32>(1) != 0 { Err(cpu.gp(0)) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::{cr0, cr4, efer, rflags};
+    use iced_x86::code_asm::*;
+
+    /// The vector that MOV CRn, EAX (or RAX) of `value` raises, if any.
+    fn load(bed: &mut Testbed, n: u8, value: u64) -> Option<u64> {
+        bed.handlers(0x8E);
+        let before = bed.cpu.clone();
+        bed.cpu.gpr[0] = value;
+        bed.poke(CODE, &[0x0F, 0x22, 0xC0 | n << 3, 0xF4]);
+        bed.step(100);
+        let faulted = bed.cpu.rip != CODE + 4;
+        let vector = (bed.cpu.rip - 1).wrapping_sub(HANDLERS) / 16;
+        if faulted {
+            let after = std::mem::replace(&mut bed.cpu, before);
+            let now = (after.cr0, after.cr3, after.cr4, after.efer);
+            assert_eq!(now, (bed.cpu.cr0, bed.cpu.cr3, bed.cpu.cr4, bed.cpu.efer));
+        }
+        faulted.then_some(vector)
+    }
+
+    #[test]
+    fn combinations_of_cr0_that_fault() {
+        let mut bed = Testbed::protected("pentium3");
+        assert_eq!(load(&mut bed, 0, cr0::PG), Some(13));
+        assert_eq!(load(&mut bed, 0, cr0::PE | cr0::NW), Some(13));
+        assert_eq!(load(&mut bed, 0, cr0::PE | 0x0FFF_FFC0), None);
+        assert_eq!(bed.cpu.cr0, cr0::PE | cr0::ET | cr0::WP | cr0::AM, "reserved bits are dropped");
+    }
+
+    #[test]
+    fn the_386_knows_neither_wp_nor_cr4() {
+        let mut bed = Testbed::protected("386");
+        assert_eq!(load(&mut bed, 0, cr0::PE | cr0::WP | cr0::NE), None);
+        assert_eq!(bed.cpu.cr0, cr0::PE | cr0::ET);
+        let mut bed = Testbed::protected("386");
+        assert_eq!(load(&mut bed, 4, 0), Some(6));
+    }
+
+    #[test]
+    fn cr4_holds_what_the_model_has() {
+        let mut bed = Testbed::protected("pentium");
+        assert_eq!(load(&mut bed, 4, cr4::PAE), Some(13));
+        assert_eq!(load(&mut bed, 4, cr4::PSE | cr4::VME), None);
+        assert_eq!(load(&mut Testbed::long(), 4, 0), Some(13), "PAE stays while LMA is set");
+        assert_eq!(load(&mut Testbed::long(), 4, cr4::PAE | cr4::PCIDE), None);
+        let mut bed = Testbed::long();
+        bed.cpu.cr3 |= 8;
+        assert_eq!(load(&mut bed, 4, cr4::PAE | cr4::PCIDE), Some(13));
+    }
+
+    #[test]
+    fn pae_loads_and_checks_its_directory_pointers() {
+        let mut bed = Testbed::protected("pentium2");
+        bed.poke64(PAGES, (PAGES + 0x1000) | 1);
+        bed.poke64(PAGES + 8, 0x3); // bit 1 is reserved
+        bed.poke64(PAGES + 0x1000, 0x83);
+        bed.cpu.cr4 |= cr4::PAE;
+        bed.cpu.cr3 = PAGES;
+        assert_eq!(load(&mut bed, 0, cr0::PE | cr0::PG), Some(13));
+        bed.poke64(PAGES + 8, 0x2);
+        bed.at_ring(0);
+        bed.cpu.activity = crate::vcpu::Activity::Running;
+        assert_eq!(load(&mut bed, 0, cr0::PE | cr0::PG), None);
+        assert_eq!(bed.cpu.pdpte, [(PAGES + 0x1000) | 1, 2, 0, 0]);
+    }
+
+    #[test]
+    fn long_mode_starts_with_paging_and_ends_with_it() {
+        let mut bed = Testbed::protected("x86-64-v2");
+        bed.poke64(PAGES, (PAGES + 0x1000) | 7);
+        bed.poke64(PAGES + 0x1000, 0x87);
+        bed.cpu.efer = efer::LME;
+        bed.cpu.cr3 = PAGES;
+        assert_eq!(load(&mut bed, 0, cr0::PE | cr0::PG), Some(13), "without PAE");
+        bed.cpu.cr4 |= cr4::PAE;
+        assert_eq!(load(&mut bed, 0, cr0::PE | cr0::PG), None);
+        assert_eq!(bed.cpu.efer, efer::LME | efer::LMA);
+        bed.at_ring(0);
+        bed.cpu.activity = crate::vcpu::Activity::Running;
+        assert_eq!(load(&mut bed, 0, cr0::PE), None);
+        assert_eq!(bed.cpu.efer, efer::LME);
+        assert_eq!(load(&mut Testbed::long(), 0, cr0::PE), Some(13), "not from 64-bit code");
+    }
+
+    #[test]
+    fn cr3_and_cr8_have_reserved_bits() {
+        assert_eq!(load(&mut Testbed::long(), 3, 1 << 63 | PAGES), Some(13));
+        let mut bed = Testbed::long();
+        bed.cpu.cr4 |= cr4::PCIDE;
+        assert_eq!(load(&mut bed, 3, 1 << 63 | PAGES | 5), None);
+        assert_eq!(bed.cpu.cr3, PAGES | 5);
+        let mut bed = Testbed::long();
+        bed.cpu.gpr[0] = 9;
+        bed.code(|a| a.mov(cr8, rax));
+        bed.step(1);
+        assert_eq!(bed.board.cr8, 9);
+    }
+
+    #[test]
+    fn lmsw_cannot_leave_protected_mode() {
+        let mut bed = Testbed::protected("386");
+        bed.cpu.gpr[0] = 0xA;
+        bed.code(|a| a.lmsw(ax));
+        bed.step(1);
+        assert_eq!(bed.cpu.cr0 & 0xF, 0xB);
+    }
+
+    #[test]
+    fn control_registers_are_ring_0_s() {
+        let mut bed = Testbed::long();
+        bed.handlers(0x8E);
+        bed.at_ring(3).code(|a| a.mov(rax, cr0));
+        assert_eq!(bed.run_to_handler(), 13);
+    }
+
+    #[test]
+    fn xcr0_keeps_x87() {
+        let mut bed = Testbed::long();
+        bed.handlers(0x8E);
+        bed.cpu.cr4 |= cr4::OSXSAVE;
+        (bed.cpu.gpr[0], bed.cpu.gpr[1], bed.cpu.gpr[2]) = (3, 0, 0);
+        bed.code(|a| {
+            a.xsetbv()?;
+            a.xor(eax, eax)?;
+            a.xgetbv()?;
+            a.and(eax, 2)?;
+            a.xsetbv()
+        });
+        assert_eq!(bed.run_to_handler(), 13);
+        assert_eq!((bed.cpu.xcr0, bed.cpu.gpr[0]), (3, 2));
+        assert_eq!(bed.cpu.rflags & rflags::RF, 0);
+    }
+}

@@ -64,3 +64,64 @@ pub fn mov_from_dr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::cr4;
+    use iced_x86::code_asm::*;
+
+    #[test]
+    fn fixed_bits_read_as_the_manual_says() {
+        let mut bed = Testbed::protected("pentium");
+        bed.cpu.gpr[0] = 0xFFFF_DFFF; // not GD
+        bed.code(|a| {
+            a.mov(dr7, eax)?;
+            a.mov(dr6, eax)?;
+            a.mov(ebx, dr7)?;
+            a.mov(ecx, dr6)
+        });
+        bed.step(4);
+        assert_eq!((bed.cpu.gpr[3], bed.cpu.gpr[1]), (0xFFFF_07FF, 0xFFFF_CFFF));
+    }
+
+    #[test]
+    fn general_detect_faults_before_the_move_and_clears_itself() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.cpu.dr7 |= 1 << 13;
+        bed.cpu.gpr[0] = 0x55;
+        bed.code(|a| a.mov(dr0, eax));
+        assert_eq!(bed.run_to_handler(), 1);
+        assert_eq!((bed.cpu.dr[0], bed.cpu.dr6 >> 13 & 1, bed.cpu.dr7 >> 13 & 1), (0, 1, 0));
+        assert_eq!(bed.stack::<1>(4), [CODE]);
+    }
+
+    #[test]
+    fn dr4_is_dr6_without_de() {
+        for (de, vector) in [(0, None), (cr4::DE, Some(6))] {
+            let mut bed = Testbed::protected("pentium");
+            bed.handlers(0x8E);
+            bed.cpu.cr4 |= de;
+            bed.poke(CODE, &[0x0F, 0x21, 0xE0, 0xF4]); // MOV EAX, DR4; HLT
+            bed.step(10);
+            let handler = (bed.cpu.rip - 1).checked_sub(HANDLERS).map(|at| at / 16).filter(|v| *v < 256);
+            assert_eq!(handler, vector);
+        }
+    }
+
+    #[test]
+    fn single_step_traps_after_each_instruction_but_not_after_int() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.cpu.rflags |= crate::vcpu::rflags::TF;
+        bed.code(|a| a.nop());
+        assert_eq!(bed.run_to_handler(), 1);
+        assert_eq!((bed.stack::<1>(4), bed.cpu.dr6 >> 14 & 1), ([CODE + 1], 1));
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.cpu.rflags |= crate::vcpu::rflags::TF;
+        bed.code(|a| a.int(0x80));
+        assert_eq!(bed.run_to_handler(), 0x80);
+    }
+}

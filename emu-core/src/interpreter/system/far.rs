@@ -216,3 +216,107 @@ pub fn call_indirect(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 pub fn retf(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     far_return(cpu, u64::from(op.size), op.imm & 0xFFFF)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::{Segment, SegmentName, cr0};
+    use iced_x86::code_asm::*;
+
+    #[test]
+    fn real_mode_loads_keep_the_limit() {
+        let mut bed = Testbed::real("386");
+        bed.cpu.seg[SegmentName::Ds as usize].limit = u32::MAX;
+        bed.cpu.gpr[0] = 0x1234;
+        bed.code(|a| a.mov(ds, ax));
+        bed.step(1);
+        let data = *bed.segment(SegmentName::Ds);
+        assert_eq!((data.base, data.limit, data.rights), (0x1_2340, u32::MAX, 0x93));
+    }
+
+    #[test]
+    fn the_jump_into_protected_mode() {
+        let mut bed = Testbed::real("386");
+        bed.descriptor(CODE0, descriptor(0, 0xF_FFFF, 0xC09A));
+        bed.cpu.gdtr = crate::vcpu::TableRegister { base: GDT, limit: 0xFF };
+        bed.cpu.cr0 |= cr0::PE;
+        bed.poke(CODE, &[0x66, 0xEA, 0x78, 0x56, 0x01, 0x00, CODE0 as u8, 0]);
+        bed.step(1);
+        assert_eq!((bed.cpu.rip, bed.selector(SegmentName::Cs)), (0x1_5678, CODE0));
+        assert!(bed.segment(SegmentName::Cs).is(Segment::DB));
+        assert_eq!(bed.peek64(GDT + u64::from(CODE0)) >> 40 & 0xFF, 0x9B, "accessed");
+    }
+
+    /// A descriptor that must not be entered from CPL 0 with these rights and RPL.
+    fn refused(rights: u64, rpl: u16) -> (u64, u64) {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.descriptor(SPARE, descriptor(0, 0xF_FFFF, rights));
+        bed.poke(CODE, &[0xEA, 0, 0, 1, 0, (SPARE | rpl) as u8, 0]);
+        let vector = bed.run_to_handler();
+        (vector, bed.stack::<1>(4)[0])
+    }
+
+    #[test]
+    fn what_a_far_jump_refuses() {
+        let selector = u64::from(SPARE);
+        assert_eq!(refused(0xC093, 0), (13, selector), "data");
+        assert_eq!(refused(0xC0FB, 0), (13, selector), "outer code");
+        assert_eq!(refused(0xC09B, 3), (13, selector), "RPL above CPL");
+        assert_eq!(refused(0xC0FF, 0), (13, selector), "outer conforming code");
+        assert_eq!(refused(0xC01B, 0), (11, selector), "not present");
+        assert_eq!(refused(0x0082, 0), (13, selector), "an LDT");
+    }
+
+    #[test]
+    fn a_call_gate_copies_parameters_to_the_inner_stack() {
+        let mut bed = Testbed::protected("486");
+        bed.descriptor(SPARE, gate(CODE0, 0x1_8000, 0xEC, 2));
+        bed.at_ring(3);
+        bed.cpu.gpr[4] -= 8;
+        bed.poke32(STACK3 - 8, 0x1111);
+        bed.poke32(STACK3 - 4, 0x2222);
+        bed.poke(CODE, &[0x9A, 0, 0, 0, 0, (SPARE | 3) as u8, 0]);
+        bed.step(1);
+        assert_eq!((bed.cpu.rip, bed.selector(SegmentName::Cs)), (0x1_8000, CODE0));
+        assert_eq!(
+            bed.stack::<6>(4),
+            [CODE + 7, u64::from(CODE3), 0x1111, 0x2222, STACK3 - 8, u64::from(DATA3)]
+        );
+        // And back, dropping the parameters on both stacks.
+        bed.poke(0x1_8000, &[0xCA, 8, 0]);
+        bed.step(1);
+        assert_eq!((bed.cpu.rip, bed.cpu.gpr[4]), (CODE + 7, STACK3));
+        assert_eq!((bed.selector(SegmentName::Cs), bed.selector(SegmentName::Ss)), (CODE3, DATA3));
+        assert_eq!(bed.selector(SegmentName::Es), DATA3);
+    }
+
+    #[test]
+    fn an_inner_stack_that_is_too_small_is_ss_with_its_selector() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.gate(12, gate(0, 0, 0, 0));
+        bed.descriptor(SPARE, gate(CODE0, 0x1_8000, 0xEC, 0));
+        bed.descriptor(0x60, descriptor(0, 7, 0x4093));
+        bed.poke16(TSS + 8, 0x60);
+        bed.poke32(TSS + 4, 8);
+        bed.at_ring(3);
+        bed.poke(CODE, &[0x9A, 0, 0, 0, 0, (SPARE | 3) as u8, 0]);
+        assert_eq!(bed.step(1), crate::Exit::Shutdown, "no fault can be pushed either");
+        assert_eq!(bed.selector(SegmentName::Cs), CODE3);
+    }
+
+    #[test]
+    fn a_long_call_gate_pushes_quadwords() {
+        let mut bed = Testbed::long();
+        bed.descriptor(SPARE, gate(CODE0, 0x1_8000, 0xEC, 0));
+        bed.descriptor(SPARE + 8, 0);
+        bed.at_ring(3);
+        bed.poke(0x1_9000, &[0, 0, 0, 0, (SPARE | 3) as u8, 0]);
+        bed.poke(CODE, &[0xFF, 0x1C, 0x25, 0, 0x90, 1, 0]);
+        bed.step(1);
+        assert_eq!(bed.cpu.rip, 0x1_8000);
+        assert_eq!(bed.stack::<4>(8), [CODE + 7, u64::from(CODE3), STACK3, u64::from(DATA3)]);
+        assert_eq!(bed.selector(SegmentName::Ss), 0);
+    }
+}

@@ -173,3 +173,124 @@ pub fn set_ac<const SET: bool>(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     cpu.update_bank();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::{cr4, rflags};
+    use crate::{Attention, Exit};
+
+    fn popf(bed: &mut Testbed, image: u32) {
+        bed.cpu.gpr[4] -= 4;
+        let at = bed.cpu.gpr[4];
+        bed.poke32(at, image);
+        bed.code(|a| a.popfd());
+        bed.step(1);
+    }
+
+    #[test]
+    fn what_popf_may_change() {
+        let everything = !(rflags::TF as u32);
+        let mut bed = Testbed::protected("x86-64-v2");
+        popf(&mut bed, everything);
+        assert_eq!(bed.cpu.rflags, 0x0024_7ED7 & !0x100);
+        let mut bed = Testbed::protected("386");
+        popf(&mut bed, everything);
+        assert_eq!(bed.cpu.rflags, 0x0000_7ED7, "no AC, no ID");
+        let mut bed = Testbed::protected("486");
+        popf(bed.at_ring(3), everything);
+        assert_eq!(bed.cpu.rflags, 0x0004_4CD7, "neither IF nor IOPL");
+    }
+
+    #[test]
+    fn sti_holds_interrupts_for_one_instruction() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.board.vector = 0x20;
+        bed.attention(Attention::INTR);
+        bed.code(|a| {
+            a.sti()?;
+            a.nop()?;
+            a.nop()
+        });
+        assert_eq!(bed.run_to_handler(), 0x20);
+        assert_eq!(bed.stack::<1>(4), [CODE + 2]);
+    }
+
+    #[test]
+    fn an_interrupt_that_comes_right_after_sti_waits_for_hlt() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.code(|a| {
+            a.sti()?;
+            a.hlt()
+        });
+        bed.step(1); // stops after STI
+        bed.board.vector = 0x20;
+        bed.attention(Attention::INTR);
+        assert_eq!(bed.step(1), Exit::Halted);
+        assert_eq!(bed.cpu.rip, CODE + 2);
+        assert_eq!(bed.run_to_handler(), 0x20);
+        assert_eq!(bed.stack::<1>(4), [CODE + 2]);
+    }
+
+    #[test]
+    fn iopl_guards_cli() {
+        for (iopl, good) in [(0, false), (3, true)] {
+            let mut bed = Testbed::protected("486");
+            bed.handlers(0x8E);
+            bed.at_ring(3);
+            bed.cpu.rflags |= iopl << 12 | rflags::IF;
+            bed.code(|a| a.cli());
+            if good {
+                bed.step(1);
+                assert_eq!(bed.cpu.rflags & rflags::IF, 0);
+            } else {
+                assert_eq!(bed.run_to_handler(), 13);
+            }
+        }
+    }
+
+    #[test]
+    fn virtual_interrupts_of_v86_mode() {
+        let mut bed = Testbed::protected("pentium");
+        bed.handlers(0x8E);
+        bed.cpu.cr4 |= cr4::VME;
+        bed.cpu.rflags |= rflags::IF;
+        bed.at_v86(0x1000, 0).code(|a| {
+            a.sti()?;
+            a.pushf()?;
+            a.cli()?;
+            a.popf()
+        });
+        bed.step(2);
+        assert_eq!(bed.cpu.rflags & (rflags::IF | rflags::VIF), rflags::IF | rflags::VIF);
+        assert_eq!(bed.stack::<1>(2), [0x3202]);
+        bed.step(1);
+        assert_eq!(bed.cpu.rflags & (rflags::IF | rflags::VIF), rflags::IF);
+        bed.cpu.rflags |= rflags::VIP;
+        assert_eq!(bed.run_to_handler(), 13, "POPF would enable a pending interrupt");
+    }
+
+    #[test]
+    fn protected_mode_virtual_interrupts() {
+        let mut bed = Testbed::protected("pentium");
+        bed.cpu.cr4 |= cr4::PVI;
+        bed.at_ring(3).code(|a| {
+            a.sti()?;
+            a.cli()
+        });
+        bed.step(1);
+        assert_eq!(bed.cpu.rflags & (rflags::IF | rflags::VIF), rflags::VIF);
+        bed.step(1);
+        assert_eq!(bed.cpu.rflags & (rflags::IF | rflags::VIF), 0);
+    }
+
+    #[test]
+    fn stac_is_ring_0_s() {
+        let mut bed = Testbed::long();
+        bed.handlers(0x8E);
+        bed.at_ring(3).code(|a| a.stac());
+        assert_eq!(bed.run_to_handler(), 6);
+    }
+}

@@ -57,6 +57,8 @@ pub fn rdseed(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 #[cfg(test)]
 mod tests {
     use super::next;
+    use crate::interpreter::testbed::*;
+    use iced_x86::code_asm::*;
 
     #[test]
     fn the_generator_never_sticks() {
@@ -66,5 +68,33 @@ mod tests {
             assert!(to != 0 && to != state && value != last);
             (state, last) = (to, value);
         }
+    }
+
+    #[test]
+    fn the_486_has_no_cpuid_and_the_pentium_does() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.code(|a| a.cpuid());
+        assert_eq!(bed.run_to_handler(), 6);
+        let mut bed = Testbed::protected("pentium");
+        bed.cpu.gpr[0] = 1;
+        bed.code(|a| a.cpuid());
+        bed.step(1);
+        assert_eq!((bed.cpu.gpr[0], bed.cpu.gpr[2]), (0x52C, 0x3BF));
+    }
+
+    #[test]
+    fn random_numbers_repeat_from_the_same_state() {
+        let draw = || {
+            let mut bed = Testbed::long();
+            bed.code(|a| {
+                a.rdrand(rax)?;
+                a.rdseed(ecx)
+            });
+            bed.step(2);
+            (bed.cpu.gpr[0], bed.cpu.gpr[1], bed.cpu.rflags & 0x8D5)
+        };
+        assert_eq!(draw(), draw());
+        assert_eq!(draw().2, 1);
     }
 }

@@ -264,3 +264,196 @@ fn through_long_gate(cpu: &mut Cpu, event: &Event) -> Result<(), Faulted> {
     cpu.set_sp(frame.sp(&stack));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::{Segment, SegmentName, rflags};
+    use crate::{Attention, Exit};
+    use iced_x86::code_asm::*;
+
+    const INTERRUPT: u64 = 0x8E;
+    const TRAP: u64 = 0x8F;
+    const RING3: u64 = 0x60;
+
+    #[test]
+    fn real_mode_takes_the_vector_table() {
+        let mut bed = Testbed::real("386");
+        bed.poke32(4 * 0x21, 0x0050_0210);
+        bed.poke(0x710, &[0xF4]);
+        bed.cpu.rflags |= rflags::IF | rflags::TF;
+        bed.code(|a| a.int(0x21));
+        bed.cpu.rflags &= !rflags::TF;
+        assert_eq!(bed.step(2), Exit::Halted);
+        assert_eq!((bed.selector(SegmentName::Cs), bed.cpu.rip), (0x50, 0x211));
+        assert_eq!(bed.stack::<3>(2), [2, CODE >> 4, 0x202]);
+        assert_eq!(bed.cpu.rflags & rflags::IF, 0);
+        assert_eq!(bed.board.retired, 2);
+    }
+
+    #[test]
+    fn an_interrupt_gate_clears_if_and_a_trap_gate_does_not() {
+        for (rights, remains) in [(INTERRUPT, false), (TRAP, true)] {
+            let mut bed = Testbed::protected("486");
+            bed.handlers(rights);
+            bed.cpu.rflags |= rflags::IF | rflags::NT;
+            bed.code(|a| a.int(0x80));
+            assert_eq!(bed.run_to_handler(), 0x80);
+            assert_eq!(bed.stack::<3>(4), [CODE + 2, u64::from(CODE0), 0x4202]);
+            assert_eq!(bed.cpu.rflags & rflags::IF != 0, remains);
+            assert_eq!(bed.cpu.rflags & rflags::NT, 0);
+        }
+    }
+
+    #[test]
+    fn more_privilege_switches_the_stack() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(INTERRUPT | RING3);
+        bed.at_ring(3).code(|a| a.int(0x80));
+        assert_eq!(bed.run_to_handler(), 0x80);
+        let (code, data) = (u64::from(CODE3), u64::from(DATA3));
+        assert_eq!(bed.stack::<5>(4), [CODE + 2, code, 2, STACK3, data]);
+        assert_eq!(bed.cpu.gpr[4], STACK0 - 20);
+        assert_eq!((bed.selector(SegmentName::Cs), bed.selector(SegmentName::Ss)), (CODE0, DATA0));
+    }
+
+    #[test]
+    fn a_16_bit_gate_pushes_words() {
+        let mut bed = Testbed::protected("386");
+        bed.handlers(INTERRUPT);
+        bed.gate(0x80, gate(CODE0, HANDLERS + 0x800, 0xE6, 0));
+        bed.at_ring(3).code(|a| a.int(0x80));
+        assert_eq!(bed.run_to_handler(), 0x80);
+        assert_eq!(bed.cpu.gpr[4], STACK0 - 10);
+        assert_eq!(bed.stack::<3>(2), [(CODE + 2) & 0xFFFF, u64::from(CODE3), 2]);
+    }
+
+    #[test]
+    fn programs_may_only_use_gates_of_their_level() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(INTERRUPT);
+        bed.at_ring(3).code(|a| a.int(0x80));
+        assert_eq!(bed.run_to_handler(), 13);
+        assert_eq!(bed.stack::<4>(4), [0x80 << 3 | 2, CODE, u64::from(CODE3), 0x1_0002]);
+    }
+
+    #[test]
+    fn hardware_interrupts_ignore_the_gate_s_level_and_set_ext() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(INTERRUPT);
+        bed.gate(0x30, gate(CODE0, HANDLERS, 0x0E, 0)); // not present
+        bed.at_ring(3).code(|a| a.hlt());
+        bed.cpu.rflags |= rflags::IF;
+        bed.board.vector = 0x31;
+        bed.attention(Attention::INTR);
+        assert_eq!(bed.run_to_handler(), 0x31);
+        bed.at_ring(3);
+        bed.cpu.activity = crate::vcpu::Activity::Running;
+        bed.cpu.rflags |= rflags::IF;
+        bed.board.vector = 0x30;
+        bed.attention(Attention::INTR);
+        assert_eq!(bed.run_to_handler(), 11);
+        assert_eq!(bed.stack::<2>(4), [0x30 << 3 | 3, CODE]);
+    }
+
+    #[test]
+    fn two_contributory_faults_are_a_double_fault_and_three_a_shutdown() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(INTERRUPT);
+        bed.gate(13, gate(0x70, 0, INTERRUPT, 0)); // a selector that is not there
+        bed.code(|a| a.mov(ds, ax));
+        bed.cpu.gpr[0] = 0xF8;
+        bed.descriptor(0xF8, 0);
+        assert_eq!(bed.run_to_handler(), 8);
+        assert_eq!(bed.stack::<2>(4), [0, CODE]);
+        bed.at_ring(0);
+        bed.cpu.activity = crate::vcpu::Activity::Running;
+        bed.gate(8, 0);
+        assert_eq!(bed.step(1), Exit::Shutdown);
+        assert_eq!(bed.cpu.gpr[4], STACK0, "nothing was pushed");
+    }
+
+    #[test]
+    fn long_mode_aligns_the_stack_and_always_pushes_ss() {
+        let mut bed = Testbed::long();
+        bed.handlers(INTERRUPT);
+        bed.cpu.gpr[4] = STACK0 - 5;
+        bed.code(|a| a.ud2());
+        assert_eq!(bed.run_to_handler(), 6);
+        assert_eq!(bed.cpu.gpr[4], STACK0 - 16 - 40);
+        assert_eq!(bed.stack::<5>(8), [CODE, u64::from(CODE0), 0x1_0002, STACK0 - 5, u64::from(DATA0)]);
+    }
+
+    #[test]
+    fn long_mode_switches_to_rsp0_with_a_null_ss() {
+        let mut bed = Testbed::long();
+        bed.handlers(INTERRUPT);
+        bed.at_ring(3).code(|a| a.hlt());
+        assert_eq!(bed.run_to_handler(), 13);
+        assert_eq!(bed.selector(SegmentName::Ss), 0);
+        assert_eq!(bed.cpu.gpr[4], STACK0 - 48);
+        assert_eq!(bed.stack::<3>(8), [0, CODE, u64::from(CODE3)]);
+    }
+
+    #[test]
+    fn long_mode_takes_the_interrupt_stack_a_gate_names() {
+        let mut bed = Testbed::long();
+        bed.handlers(INTERRUPT);
+        bed.poke64(TSS + 0x1C + 8 * 2, 0x3_8008); // IST2
+        bed.gate(6, gate(CODE0, HANDLERS + 16 * 6, INTERRUPT, 2));
+        bed.code(|a| a.ud2());
+        assert_eq!(bed.run_to_handler(), 6);
+        assert_eq!(bed.cpu.gpr[4], 0x3_8000 - 40);
+    }
+
+    #[test]
+    fn a_page_fault_on_the_handler_s_stack_is_a_double_fault_on_another() {
+        let mut bed = Testbed::long();
+        bed.handlers(INTERRUPT);
+        bed.poke64(TSS + 0x1C + 8, STACK3); // IST1
+        bed.gate(8, gate(CODE0, HANDLERS + 16 * 8, INTERRUPT, 1));
+        bed.cpu.gpr[4] = 0x7000_0000_0000;
+        bed.code(|a| a.mov(eax, dword_ptr(0x5000_0000_u64)));
+        assert_eq!(bed.run_to_handler(), 8);
+        assert_eq!(bed.stack::<3>(8), [0, CODE, u64::from(CODE0)]);
+        assert_eq!(bed.cpu.cr2, 0x7000_0000_0000 - 8 - 40);
+    }
+
+    #[test]
+    fn v86_interrupts_save_the_data_segments_and_null_them() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(INTERRUPT | RING3);
+        bed.at_v86(0x1000, 3).code(|a| a.int(0x80));
+        assert_eq!(bed.run_to_handler(), 0x80);
+        assert_eq!(bed.cpu.gpr[4], STACK0 - 36);
+        assert_eq!(bed.stack::<9>(4), [2, 0x1000, 0x2_3002, 0xFFF0, 0x2000, 0x2000, 0x2000, 0x2000, 0x2000]);
+        assert_eq!(bed.segment(SegmentName::Ds), &Segment::default());
+        assert_eq!(bed.cpu.rflags & rflags::VM, 0);
+    }
+
+    #[test]
+    fn v86_needs_iopl_3_for_int_n() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(INTERRUPT | RING3);
+        bed.at_v86(0x1000, 0).code(|a| a.int(0x80));
+        assert_eq!(bed.run_to_handler(), 13);
+        assert_eq!(bed.stack::<2>(4), [0, 0]);
+    }
+
+    #[test]
+    fn vme_redirects_int_n_to_the_8086_program() {
+        let mut bed = Testbed::protected("pentium");
+        bed.handlers(INTERRUPT | RING3);
+        bed.poke16(TSS + 0x66, 0x88); // redirection bitmap at 68h
+        bed.poke(TSS + 0x68, &[0; 32]);
+        bed.poke32(4 * 0x21, 0x1000_0100);
+        bed.cpu.cr4 |= crate::vcpu::cr4::VME;
+        bed.cpu.rflags |= rflags::VIF | rflags::IF;
+        bed.at_v86(0x1000, 0).code(|a| a.int(0x21));
+        bed.step(1);
+        assert_eq!((bed.selector(SegmentName::Cs), bed.cpu.rip), (0x1000, 0x100));
+        // IOPL reads as 3, IF shows VIF.
+        assert_eq!(bed.stack::<3>(2), [2, 0x1000, 0x3202]);
+        assert_eq!(bed.cpu.rflags & (rflags::VIF | rflags::IF), rflags::IF);
+    }
+}

@@ -299,3 +299,93 @@ pub fn rdpmc(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     cpu.require(feature::PMC)?;
     Err(cpu.gp(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::efer;
+
+    fn access(bed: &mut Testbed, number: u32, value: Option<u64>) -> Option<u64> {
+        bed.handlers(0x8E);
+        (bed.cpu.rip, bed.cpu.gpr[4]) = (CODE, STACK0);
+        bed.cpu.activity = crate::vcpu::Activity::Running;
+        let write = value.unwrap_or(0);
+        (bed.cpu.gpr[0], bed.cpu.gpr[1], bed.cpu.gpr[2]) = (write & 0xFFFF_FFFF, number.into(), write >> 32);
+        bed.code(|a| {
+            if value.is_some() {
+                a.wrmsr()?
+            } else {
+                a.rdmsr()?
+            }
+            a.hlt()
+        });
+        bed.step(100);
+        (bed.cpu.rip == CODE + 3).then_some(bed.cpu.gpr[2] << 32 | bed.cpu.gpr[0])
+    }
+
+    fn read(bed: &mut Testbed, number: u32) -> Option<u64> {
+        access(bed, number, None)
+    }
+
+    fn write(bed: &mut Testbed, number: u32, value: u64) -> bool {
+        access(bed, number, Some(value)).is_some()
+    }
+
+    #[test]
+    fn registers_come_with_their_models() {
+        let mut old = Testbed::protected("pentium");
+        assert!(read(&mut old, 0x10).is_some());
+        assert!(!write(&mut old, 0xC000_0080, 0));
+        assert_eq!(read(&mut old, 0xFE), None);
+        assert_eq!(read(&mut Testbed::protected("486"), 0x10), None);
+        assert_eq!(read(&mut Testbed::long(), 0xFE), Some(0x508));
+        assert_eq!(read(&mut Testbed::long(), 0xDEAD), None);
+    }
+
+    #[test]
+    fn efer_has_rules() {
+        let mut bed = Testbed::long();
+        assert_eq!(read(&mut bed, 0xC000_0080), Some(0xD01));
+        assert!(!write(&mut bed, 0xC000_0080, 0x2), "reserved");
+        assert!(!write(&mut bed, 0xC000_0080, 0x800), "LME while paging");
+        assert!(write(&mut bed, 0xC000_0080, 0x100));
+        assert_eq!(bed.cpu.efer, efer::LME | efer::LMA);
+    }
+
+    #[test]
+    fn bases_must_be_canonical() {
+        let mut bed = Testbed::long();
+        for number in [0xC000_0082, 0xC000_0100, 0xC000_0102, 0x176] {
+            assert!(!write(&mut bed, number, 1 << 47));
+            assert!(write(&mut bed, number, 0xFFFF_8000_0000_1234));
+            assert_eq!(read(&mut bed, number), Some(0xFFFF_8000_0000_1234));
+        }
+        assert_eq!(bed.cpu.seg[4].base, 0xFFFF_8000_0000_1234);
+    }
+
+    #[test]
+    fn memory_types_are_checked() {
+        let mut bed = Testbed::long();
+        assert!(!write(&mut bed, 0x277, 0x0007_0406_0007_0402));
+        assert!(write(&mut bed, 0x277, 0x0007_0501_0007_0406));
+        assert!(!write(&mut bed, 0x2FF, 2));
+        assert!(write(&mut bed, 0x2FF, 0xC06));
+        assert!(!write(&mut bed, 0x201, 1 << 45));
+        assert!(write(&mut bed, 0x201, 0xFF_C000_0800));
+        assert!(write(&mut bed, 0x26F, 0x0606_0505_0404_0101));
+        assert_eq!(bed.cpu.mtrr.fixed[10], 0x0606_0505_0404_0101);
+    }
+
+    #[test]
+    fn the_counter_its_adjustment_and_its_deadline_move_together() {
+        let mut bed = Testbed::long();
+        assert!(write(&mut bed, 0x6E0, 5_000));
+        assert_eq!(bed.board.deadline, 5_000);
+        assert!(write(&mut bed, 0x10, 1_000_000));
+        let adjust = read(&mut bed, 0x3B).expect("IA32_TSC_ADJUST");
+        assert!((999_000..=1_000_000).contains(&adjust));
+        assert_eq!(bed.board.deadline, 1, "long past, but armed");
+        assert!(write(&mut bed, 0x3B, 0));
+        assert!(read(&mut bed, 0x10).expect("IA32_TSC") < 1_000);
+    }
+}

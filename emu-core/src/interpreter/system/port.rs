@@ -121,3 +121,113 @@ pub fn outs<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Width;
+    use crate::interpreter::testbed::*;
+    use iced_x86::code_asm::*;
+
+    #[test]
+    fn widths_reach_the_bus() {
+        let mut bed = Testbed::protected("386");
+        bed.cpu.gpr[0] = 0xAABB_CCDD;
+        bed.cpu.gpr[2] = 0x3F8;
+        bed.code(|a| {
+            a.out(0x80, al)?;
+            a.out(dx, ax)?;
+            a.out(dx, eax)?;
+            a.in_(al, 0x60)
+        });
+        bed.step(4);
+        let written =
+            [(0x80, Width::Byte, 0xDD), (0x3F8, Width::Word, 0xCCDD), (0x3F8, Width::Dword, 0xAABB_CCDD)];
+        assert_eq!(bed.board.written, written);
+        assert_eq!(bed.cpu.gpr[0], 0xAABB_CC78);
+    }
+
+    #[test]
+    fn the_bitmap_decides_above_iopl() {
+        for (bit, good) in [(0x00, true), (0x08, false)] {
+            let mut bed = Testbed::protected("486");
+            bed.handlers(0x8E);
+            bed.poke(TSS + 0x68 + 0x7F, &[bit]); // ports 3F8h to 3FFh
+            bed.at_ring(3);
+            bed.cpu.gpr[2] = 0x3F8;
+            bed.code(|a| a.in_(eax, dx));
+            // The map ends before port 3F8h unless the TSS reaches so far.
+            bed.cpu.tr.limit = 0x68 + 0x80;
+            if good {
+                bed.step(1);
+                assert_eq!(bed.cpu.gpr[0], 0x1234_5678);
+            } else {
+                assert_eq!(bed.run_to_handler(), 13);
+                assert_eq!(bed.cpu.gpr[0], 0);
+            }
+        }
+    }
+
+    #[test]
+    fn outside_of_the_bitmap_nothing_is_allowed() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.at_ring(3);
+        bed.cpu.gpr[2] = 0x3F8;
+        bed.code(|a| a.in_(al, dx));
+        assert_eq!(bed.run_to_handler(), 13);
+    }
+
+    #[test]
+    fn iopl_allows_protected_mode_but_not_v86_mode() {
+        let mut bed = Testbed::protected("486");
+        bed.at_ring(3);
+        bed.cpu.rflags |= 3 << 12;
+        bed.code(|a| a.in_(al, 0x60));
+        bed.step(1);
+        assert_eq!(bed.cpu.gpr[0], 0x78);
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.cpu.tr.limit = 0x67;
+        bed.at_v86(0x1000, 3).code(|a| a.in_(al, 0x60));
+        assert_eq!(bed.run_to_handler(), 13);
+    }
+
+    #[test]
+    fn rep_ins_counts_every_iteration() {
+        let mut bed = Testbed::real("386");
+        (bed.cpu.gpr[1], bed.cpu.gpr[7]) = (0xABCD_0003, 0x300);
+        bed.poke(CODE, &[0xF3, 0x6D, 0x90]);
+        bed.step(2);
+        assert_eq!((bed.cpu.rip, bed.cpu.gpr[1], bed.cpu.gpr[7]), (0, 0xABCD_0001, 0x304));
+        bed.step(1);
+        assert_eq!((bed.cpu.rip, bed.cpu.gpr[1], bed.cpu.gpr[7]), (2, 0xABCD_0000, 0x306));
+        assert_eq!(bed.peek64(0x300) & 0xFFFF_FFFF_FFFF, 0x5678_5678_5678);
+        assert_eq!(bed.board.retired, 3);
+    }
+
+    #[test]
+    fn ins_does_not_read_a_port_it_cannot_store() {
+        let mut bed = Testbed::protected("386");
+        bed.handlers(0x8E);
+        bed.cpu.seg[0].limit = 0xFFF;
+        bed.cpu.gpr[7] = 0xFFE;
+        bed.poke(CODE, &[0x6D]);
+        assert_eq!(bed.run_to_handler(), 13);
+        assert_eq!(bed.cpu.gpr[7], 0xFFE);
+    }
+
+    #[test]
+    fn outs_goes_down_with_df() {
+        let mut bed = Testbed::protected("386");
+        (bed.cpu.gpr[1], bed.cpu.gpr[2], bed.cpu.gpr[6]) = (2, 0x1F0, 0x1_9004);
+        bed.poke64(0x1_9000, 0x2222_1111_4444_3333);
+        bed.cpu.rflags |= crate::vcpu::rflags::DF;
+        bed.poke(CODE, &[0xF3, 0x6F]);
+        bed.step(2);
+        assert_eq!(
+            bed.board.written,
+            [(0x1F0, Width::Dword, 0x2222_1111), (0x1F0, Width::Dword, 0x4444_3333)]
+        );
+        assert_eq!((bed.cpu.gpr[6], bed.cpu.rip), (0x1_8FFC, CODE + 2));
+    }
+}

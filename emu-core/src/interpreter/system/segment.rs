@@ -162,3 +162,117 @@ pub fn far_pointer(cpu: &mut Cpu, op: &Op) -> Result<(u64, u16), Faulted> {
     let selector = cpu.read::<u16>(linear.wrapping_add(size) & cpu.addr_mask, op.seg)?;
     Ok((offset, selector))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::{SegmentName, Shadow};
+    use iced_x86::code_asm::*;
+
+    /// What MOV DS or SS of a descriptor with these rights raises at this CPL, if anything.
+    fn load(stack: bool, cpl: u8, selector: u16, rights: u64) -> Option<(u64, u64)> {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.descriptor(SPARE, descriptor(0, 0xF_FFFF, rights));
+        bed.at_ring(cpl);
+        bed.cpu.gpr[0] = u64::from(selector);
+        bed.poke(CODE, &[0x8E, if stack { 0xD0 } else { 0xD8 }, 0xCC]);
+        match bed.run_to_handler() {
+            // INT3: through a gate of ring 0, so at CPL 3 it is #GP(IDT).
+            3 => None,
+            13 if bed.stack::<1>(4)[0] == 3 << 3 | 2 => None,
+            vector => Some((vector, bed.stack::<1>(4)[0])),
+        }
+    }
+
+    #[test]
+    fn data_segments() {
+        let code = u64::from(SPARE);
+        assert_eq!(load(false, 0, SPARE, 0xC092), None);
+        assert_eq!(load(false, 3, SPARE | 3, 0xC0F0), None, "read-only data");
+        assert_eq!(load(false, 0, SPARE | 3, 0xC092), Some((13, code)), "RPL");
+        assert_eq!(load(false, 3, SPARE, 0xC092), Some((13, code)), "CPL");
+        assert_eq!(load(false, 3, SPARE | 3, 0xC09E), None, "readable conforming code is for everyone");
+        assert_eq!(load(false, 0, SPARE, 0xC098), Some((13, code)), "execute-only code");
+        assert_eq!(load(false, 0, SPARE, 0xC012), Some((11, code)), "not present");
+        assert_eq!(load(false, 0, 0, 0), None, "null");
+        assert_eq!(load(false, 0, 0x1F8, 0), Some((13, 0x1F8)), "outside the table");
+    }
+
+    #[test]
+    fn stack_segments() {
+        let code = u64::from(SPARE);
+        assert_eq!(load(true, 0, SPARE, 0xC092), None);
+        assert_eq!(load(true, 0, SPARE, 0xC090), Some((13, code)), "read-only");
+        assert_eq!(load(true, 0, SPARE | 1, 0xC092), Some((13, code)), "RPL");
+        assert_eq!(load(true, 0, SPARE, 0xC0F2), Some((13, code)), "DPL");
+        assert_eq!(load(true, 0, SPARE, 0xC012), Some((12, code)), "not present");
+        assert_eq!(load(true, 0, 0, 0), Some((13, 0)), "null");
+    }
+
+    #[test]
+    fn loading_marks_the_descriptor_accessed() {
+        let mut bed = Testbed::protected("486");
+        bed.descriptor(SPARE, descriptor(0x1_0000, 0xFFFF, 0x0092));
+        bed.cpu.gpr[0] = u64::from(SPARE);
+        bed.code(|a| a.mov(es, ax));
+        bed.step(1);
+        assert_eq!(bed.peek64(GDT + u64::from(SPARE)) >> 40 & 0xFF, 0x93);
+        assert_eq!(
+            (bed.segment(SegmentName::Es).base, bed.segment(SegmentName::Es).rights),
+            (0x1_0000, 0x93)
+        );
+    }
+
+    #[test]
+    fn a_new_limit_counts_from_the_next_instruction_on() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.descriptor(SPARE, descriptor(0, 0xFF, 0x4093));
+        bed.cpu.gpr[0] = u64::from(SPARE);
+        bed.code(|a| {
+            a.mov(ds, ax)?;
+            a.mov(eax, dword_ptr(0xFC))?;
+            a.mov(eax, dword_ptr(0xFD))
+        });
+        assert_eq!(bed.run_to_handler(), 13);
+        assert_eq!(bed.stack::<2>(4), [0, CODE + 8]);
+    }
+
+    #[test]
+    fn mov_ss_holds_interrupts() {
+        let mut bed = Testbed::protected("486");
+        bed.cpu.gpr[0] = u64::from(DATA0);
+        bed.code(|a| a.mov(ss, ax));
+        bed.step(1);
+        assert_eq!(bed.cpu.shadow, Shadow::MovSs);
+    }
+
+    #[test]
+    fn selectors_are_stored_in_the_operand_s_width() {
+        let mut bed = Testbed::protected("486");
+        (bed.cpu.gpr[0], bed.cpu.gpr[1]) = (u64::from(u32::MAX), u64::from(u32::MAX));
+        bed.poke32(0x1_9000, u32::MAX);
+        bed.code(|a| {
+            a.mov(eax, ds)?;
+            a.mov(cx, ds)?;
+            a.mov(word_ptr(0x1_9000), ds)?;
+            a.push(ds)
+        });
+        bed.step(4);
+        assert_eq!((bed.cpu.gpr[0], bed.cpu.gpr[1]), (0x10, 0xFFFF_0010));
+        assert_eq!(bed.peek32(0x1_9000), 0xFFFF_0010);
+        assert_eq!((bed.stack::<1>(4), bed.cpu.gpr[4]), ([0x10], STACK0 - 4));
+    }
+
+    #[test]
+    fn far_pointers_load_both_halves_or_none() {
+        let mut bed = Testbed::protected("486");
+        bed.handlers(0x8E);
+        bed.poke64(0x1_9000, 0x0010_1122_3344);
+        bed.poke64(0x1_9008, 0x01F8_5566_7788);
+        bed.poke(CODE, &[0x0F, 0xB4, 0x1D, 0, 0x90, 1, 0, 0x0F, 0xB4, 0x1D, 8, 0x90, 1, 0]); // LFS EBX
+        assert_eq!(bed.run_to_handler(), 13);
+        assert_eq!((bed.cpu.gpr[3], bed.selector(SegmentName::Fs)), (0x1122_3344, 0x10));
+    }
+}

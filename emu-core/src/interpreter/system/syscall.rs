@@ -140,3 +140,76 @@ pub fn write_base(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     set_base(cpu, if op.sub == SegmentName::Fs as u8 { SegmentName::Fs } else { SegmentName::Gs }, base);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::{SegmentName, rflags};
+    use iced_x86::code_asm::*;
+
+    #[test]
+    fn a_system_call_and_back() {
+        let mut bed = Testbed::long();
+        bed.cpu.star = u64::from(CODE0) << 32 | (u64::from(CODE3) - 16) << 48;
+        bed.cpu.lstar = 0x1_8000;
+        bed.cpu.fmask = rflags::IF | rflags::TF;
+        bed.at_ring(3);
+        bed.cpu.rflags |= rflags::IF | rflags::CF;
+        bed.code(|a| a.syscall());
+        bed.step(1);
+        assert_eq!((bed.cpu.rip, bed.cpu.gpr[1], bed.cpu.gpr[11]), (0x1_8000, CODE + 2, 0x203));
+        assert_eq!((bed.selector(SegmentName::Cs), bed.selector(SegmentName::Ss)), (CODE0, CODE0 + 8));
+        assert_eq!((bed.cpu.rflags, bed.cpu.gpr[4]), (3, STACK3));
+        bed.code(|a| a.sysretq());
+        bed.step(1);
+        assert_eq!((bed.cpu.rip, bed.cpu.rflags), (CODE + 2, 0x203));
+        assert_eq!((bed.selector(SegmentName::Cs), bed.segment(SegmentName::Ss).dpl()), (CODE3, 3));
+    }
+
+    #[test]
+    fn sysenter_and_sysexit_in_protected_mode() {
+        let mut bed = Testbed::protected("pentium2");
+        bed.cpu.sysenter_cs = u64::from(CODE0);
+        (bed.cpu.sysenter_eip, bed.cpu.sysenter_esp) = (0x1_8000, 0x2_8000);
+        bed.at_ring(3);
+        bed.cpu.rflags |= rflags::IF;
+        bed.code(|a| a.sysenter());
+        bed.step(1);
+        assert_eq!((bed.cpu.rip, bed.cpu.gpr[4], bed.cpu.rflags), (0x1_8000, 0x2_8000, 2));
+        (bed.cpu.gpr[1], bed.cpu.gpr[2]) = (STACK3, CODE);
+        bed.code(|a| a.sysexit());
+        bed.step(1);
+        assert_eq!((bed.cpu.rip, bed.cpu.gpr[4]), (CODE, STACK3));
+        assert_eq!((bed.selector(SegmentName::Cs), bed.selector(SegmentName::Ss)), (CODE3, DATA3));
+    }
+
+    #[test]
+    fn without_sce_there_is_no_syscall() {
+        let mut bed = Testbed::long();
+        bed.handlers(0x8E);
+        bed.cpu.efer &= !1;
+        bed.code(|a| a.syscall());
+        assert_eq!(bed.run_to_handler(), 6);
+    }
+
+    #[test]
+    fn gs_bases_swap_and_can_be_written() {
+        let mut bed = Testbed::long();
+        bed.handlers(0x8E);
+        bed.cpu.kernel_gs_base = 0xFFFF_8000_0000_0000;
+        bed.cpu.gpr[0] = 0x1_9000;
+        bed.poke64(0x1_9008, 0x1122_3344_5566_7788);
+        bed.cpu.cr4 |= crate::vcpu::cr4::FSGSBASE;
+        bed.code(|a| {
+            a.swapgs()?;
+            a.wrgsbase(rax)?;
+            a.mov(rbx, qword_ptr(8).gs())?;
+            a.rdgsbase(rcx)?;
+            a.mov(rax, 1u64 << 47)?;
+            a.wrgsbase(rax)
+        });
+        assert_eq!(bed.run_to_handler(), 13);
+        assert_eq!((bed.cpu.gpr[3], bed.cpu.gpr[1]), (0x1122_3344_5566_7788, 0x1_9000));
+        assert_eq!(bed.cpu.kernel_gs_base, 0);
+    }
+}

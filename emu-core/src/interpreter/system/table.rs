@@ -240,3 +240,112 @@ pub fn arpl(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     answer(cpu, raised);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::{cr4, rflags};
+    use iced_x86::code_asm::*;
+
+    #[test]
+    fn lgdt_and_lidt_in_16_and_32_bits() {
+        let mut bed = Testbed::real("386");
+        bed.poke(0x300, &[0x34, 0x12, 0x78, 0x56, 0x34, 0x12]);
+        bed.poke(CODE, &[0x0F, 0x01, 0x16, 0x00, 0x03, 0x66, 0x0F, 0x01, 0x1E, 0x00, 0x03]);
+        bed.step(2);
+        assert_eq!((bed.cpu.gdtr.limit, bed.cpu.gdtr.base), (0x1234, 0x34_5678));
+        assert_eq!((bed.cpu.idtr.limit, bed.cpu.idtr.base), (0x1234, 0x1234_5678));
+    }
+
+    #[test]
+    fn ltr_marks_a_16_byte_descriptor_busy() {
+        let mut bed = Testbed::long();
+        bed.handlers(0x8E);
+        bed.descriptor(SPARE, descriptor(0x9000_0000, 0x67, 0x89));
+        bed.descriptor(SPARE + 8, 0xFFFF_8000);
+        bed.cpu.gpr[0] = u64::from(SPARE);
+        bed.code(|a| {
+            a.ltr(ax)?;
+            a.ltr(ax)
+        });
+        assert_eq!(bed.run_to_handler(), 13, "busy");
+        assert_eq!((bed.cpu.tr.base, bed.cpu.tr.rights), (0xFFFF_8000_9000_0000, 0x8B));
+        assert_eq!(bed.peek64(GDT + u64::from(SPARE)) >> 40 & 0xFF, 0x8B);
+    }
+
+    /// LAR and LSL of `selector` at CPL 3: rights and limit, if visible.
+    fn ask(selector: u16) -> Option<(u64, u64)> {
+        let mut bed = Testbed::protected("486");
+        bed.descriptor(SPARE, descriptor(0, 0x12345, 0xC0F2));
+        bed.at_ring(3);
+        bed.cpu.gpr[1] = u64::from(selector);
+        bed.code(|a| {
+            a.lar(eax, ecx)?;
+            a.lsl(ebx, ecx)
+        });
+        bed.step(2);
+        (bed.cpu.rflags & rflags::ZF != 0).then_some((bed.cpu.gpr[0], bed.cpu.gpr[3]))
+    }
+
+    #[test]
+    fn lar_and_lsl_show_what_a_program_may_know() {
+        assert_eq!(ask(SPARE | 3), Some((0x00C1_F200, 0x1234_5FFF)));
+        assert_eq!(ask(CODE0), None);
+        assert_eq!(ask(0), None);
+        assert_eq!(ask(0xFFF8), None);
+    }
+
+    #[test]
+    fn verw_wants_writable_data() {
+        let mut bed = Testbed::protected("486");
+        bed.at_ring(3);
+        bed.cpu.gpr[0] = u64::from(DATA3);
+        bed.cpu.gpr[1] = u64::from(CODE3);
+        bed.code(|a| {
+            a.verw(ax)?;
+            a.verw(cx)?;
+            a.verr(cx)
+        });
+        for zf in [true, false, true] {
+            bed.step(1);
+            assert_eq!(bed.cpu.rflags & rflags::ZF != 0, zf);
+        }
+    }
+
+    #[test]
+    fn arpl_raises_only() {
+        let mut bed = Testbed::protected("386");
+        (bed.cpu.gpr[0], bed.cpu.gpr[1]) = (0x21, 0x13);
+        bed.code(|a| {
+            a.arpl(ax, cx)?;
+            a.arpl(ax, cx)
+        });
+        bed.step(1);
+        assert_eq!((bed.cpu.gpr[0], bed.cpu.rflags & rflags::ZF != 0), (0x23, true));
+        bed.step(1);
+        assert_eq!((bed.cpu.gpr[0], bed.cpu.rflags & rflags::ZF != 0), (0x23, false));
+    }
+
+    #[test]
+    fn real_mode_has_no_selectors_to_ask_about() {
+        let mut bed = Testbed::real("386");
+        bed.poke32(4 * 6, 0x0050_0000);
+        bed.poke(0x500, &[0xF4]);
+        bed.code(|a| a.sldt(ax));
+        bed.step(10);
+        assert_eq!(bed.cpu.rip, 1);
+    }
+
+    #[test]
+    fn umip_hides_the_tables() {
+        let mut bed = Testbed::long();
+        bed.handlers(0x8E);
+        bed.cpu.cr4 |= cr4::UMIP;
+        bed.at_ring(3).code(|a| a.sidt(qword_ptr(0x1_9000_u64)));
+        assert_eq!(bed.run_to_handler(), 13);
+        let mut bed = Testbed::long();
+        bed.at_ring(3).code(|a| a.sidt(qword_ptr(0x1_9000_u64)));
+        bed.step(1);
+        assert_eq!((bed.peek16(0x1_9000), bed.peek64(0x1_9002)), (0xFFF, IDT));
+    }
+}

@@ -293,3 +293,125 @@ fn code_segment(cpu: &mut Cpu, selector: Selector, ext: u32) -> Result<Segment, 
     }
     cpu.accessed(&found)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Exit;
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::{SegmentName, cr0, rflags};
+
+    /// A second task, in the GDT as [`SPARE`], with its TSS and entry here.
+    const TSS2: u64 = 0x4800;
+    const ENTRY2: u64 = 0x1_8000;
+
+    fn bed_with_task() -> Testbed {
+        let mut bed = Testbed::protected("486");
+        bed.descriptor(SPARE, descriptor(TSS2, 0x67, 0x89));
+        bed.poke32(TSS2 + 0x20, ENTRY2 as u32);
+        bed.poke32(TSS2 + 0x24, 0x202);
+        bed.poke32(TSS2 + 0x28, 0xAAAA);
+        bed.poke32(TSS2 + 0x38, STACK3 as u32);
+        for (offset, selector) in
+            [(0x48, DATA0), (0x4C, CODE0), (0x50, DATA0), (0x54, DATA0), (0x58, 0), (0x5C, 0)]
+        {
+            bed.poke16(TSS2 + offset, selector);
+        }
+        bed
+    }
+
+    fn busy(bed: &Testbed, selector: u16) -> bool {
+        bed.peek64(GDT + u64::from(selector)) >> 41 & 1 != 0
+    }
+
+    #[test]
+    fn a_jump_leaves_the_old_task_and_a_call_nests() {
+        for (opcode, nests) in [(0xEA, false), (0x9A, true)] {
+            let mut bed = bed_with_task();
+            bed.cpu.gpr[0] = 0x5555;
+            bed.poke(CODE, &[opcode, 0, 0, 0, 0, SPARE as u8, 0]);
+            bed.step(1);
+            assert_eq!((bed.cpu.rip, bed.cpu.gpr[0], bed.cpu.gpr[4]), (ENTRY2, 0xAAAA, STACK3));
+            assert_eq!(bed.cpu.tr.selector, SPARE);
+            assert_ne!(bed.cpu.cr0 & cr0::TS, 0);
+            assert_eq!(bed.cpu.rflags & rflags::NT != 0, nests);
+            assert_eq!((busy(&bed, TASK), busy(&bed, SPARE)), (nests, true));
+            assert_eq!((bed.peek32(TSS + 0x20), bed.peek32(TSS + 0x28)), (CODE as u32 + 7, 0x5555));
+            assert_eq!(bed.peek16(TSS + 0x4C), CODE0);
+            assert_eq!(bed.peek16(TSS2), if nests { TASK } else { 0 });
+        }
+    }
+
+    #[test]
+    fn iret_goes_back_along_the_link() {
+        let mut bed = bed_with_task();
+        bed.poke(CODE, &[0x9A, 0, 0, 0, 0, SPARE as u8, 0]);
+        bed.poke(ENTRY2, &[0xCF]);
+        bed.step(2);
+        assert_eq!((bed.cpu.rip, bed.cpu.tr.selector), (CODE + 7, TASK));
+        assert_eq!((busy(&bed, TASK), busy(&bed, SPARE)), (true, false));
+        assert_eq!(bed.cpu.rflags & rflags::NT, 0);
+        assert_eq!(bed.peek32(TSS2 + 0x24) & rflags::NT as u32, 0, "NT is clear in the saved image");
+    }
+
+    #[test]
+    fn a_fault_through_a_task_gate_leaves_its_error_code_on_the_new_stack() {
+        let mut bed = bed_with_task();
+        bed.handlers(0x8E);
+        bed.gate(13, gate(SPARE, 0, 0x85, 0));
+        bed.poke(ENTRY2, &[0xF4]);
+        bed.poke(CODE, &[0x8E, 0xD8]); // MOV DS, AX
+        bed.cpu.gpr[0] = u64::from(TASK);
+        assert_eq!(bed.step(10), Exit::Halted);
+        assert_eq!((bed.cpu.rip, bed.cpu.gpr[4]), (ENTRY2 + 1, STACK3 - 4));
+        assert_eq!(bed.stack::<1>(4), [u64::from(TASK)]);
+        assert_eq!(bed.peek32(TSS + 0x20), CODE as u32, "the faulting instruction");
+        assert_ne!(bed.peek32(TSS + 0x24) & rflags::RF as u32, 0);
+    }
+
+    #[test]
+    fn a_bad_segment_is_a_fault_of_the_new_task() {
+        let mut bed = bed_with_task();
+        bed.handlers(0x8E);
+        bed.poke16(TSS2 + 0x54, CODE0 | 3 | 0x60); // DS
+        bed.poke(CODE, &[0xEA, 0, 0, 0, 0, SPARE as u8, 0]);
+        assert_eq!(bed.run_to_handler(), 10);
+        assert_eq!(bed.stack::<3>(4), [u64::from(CODE0 | 0x60), ENTRY2, u64::from(CODE0)]);
+        assert_eq!(bed.cpu.tr.selector, SPARE);
+    }
+
+    #[test]
+    fn a_busy_task_is_not_entered_again() {
+        let mut bed = bed_with_task();
+        bed.handlers(0x8E);
+        bed.poke(CODE, &[0xEA, 0, 0, 0, 0, TASK as u8, 0]);
+        assert_eq!(bed.run_to_handler(), 13);
+        assert_eq!(bed.stack::<1>(4), [u64::from(TASK)]);
+    }
+
+    #[test]
+    fn a_16_bit_task() {
+        let mut bed = Testbed::protected("386");
+        bed.descriptor(SPARE, descriptor(TSS2, 0x2B, 0x81));
+        bed.descriptor(0x60, descriptor(0x1_0000, 0xFFFF, 0x009B));
+        bed.poke16(TSS2 + 0x0E, 0x8000);
+        bed.poke16(TSS2 + 0x12, 0x7777);
+        for (offset, selector) in [(0x22, DATA0), (0x24, 0x60), (0x26, DATA0), (0x28, DATA0)] {
+            bed.poke16(TSS2 + offset, selector);
+        }
+        bed.poke(CODE, &[0xEA, 0, 0, 0, 0, SPARE as u8, 0]);
+        bed.step(1);
+        assert_eq!((bed.cpu.rip, bed.cpu.gpr[0] & 0xFFFF), (0x8000, 0x7777));
+        assert_eq!(bed.selector(SegmentName::Cs), 0x60);
+    }
+
+    #[test]
+    fn the_trap_bit_is_a_debug_trap_in_the_new_task() {
+        let mut bed = bed_with_task();
+        bed.handlers(0x8E);
+        bed.poke16(TSS2 + 0x64, 1);
+        bed.poke(CODE, &[0xEA, 0, 0, 0, 0, SPARE as u8, 0]);
+        assert_eq!(bed.run_to_handler(), 1);
+        assert_eq!(bed.stack::<1>(4), [ENTRY2]);
+        assert_ne!(bed.cpu.dr6 & 1 << 15, 0);
+    }
+}

@@ -103,3 +103,55 @@ pub fn mwait(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     cpu.s.activity = Activity::Halted;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Exit;
+    use crate::interpreter::testbed::*;
+    use crate::vcpu::rflags;
+
+    #[test]
+    fn into_asks_of() {
+        for (of, vector) in [(0, 6), (rflags::OF, 4)] {
+            let mut bed = Testbed::protected("386");
+            bed.handlers(0x8E);
+            bed.cpu.rflags |= of;
+            bed.poke(CODE, &[0xCE, 0x0F, 0x0B]);
+            assert_eq!(bed.run_to_handler(), vector);
+        }
+    }
+
+    #[test]
+    fn bound_is_signed_and_inclusive() {
+        for (index, good) in [(-5i32, true), (5, true), (-6, false), (6, false)] {
+            let mut bed = Testbed::protected("386");
+            bed.handlers(0x8E);
+            bed.cpu.gpr[0] = u64::from(index as u32);
+            bed.poke32(0x1_9000, -5i32 as u32);
+            bed.poke32(0x1_9004, 5);
+            bed.poke(CODE, &[0x62, 0x05, 0, 0x90, 1, 0, 0x0F, 0x0B]);
+            assert_eq!(bed.run_to_handler(), if good { 6 } else { 5 });
+        }
+    }
+
+    #[test]
+    fn hlt_is_ring_0_s_and_waits() {
+        let mut bed = Testbed::protected("386");
+        bed.code(|a| a.hlt());
+        assert_eq!(bed.step(1), Exit::Halted);
+        assert_eq!((bed.cpu.rip, bed.board.retired), (CODE + 1, 1));
+        let mut bed = Testbed::protected("386");
+        bed.handlers(0x8E);
+        bed.at_ring(3).code(|a| a.hlt());
+        assert_eq!(bed.run_to_handler(), 13);
+    }
+
+    #[test]
+    fn icebp_needs_no_privilege() {
+        let mut bed = Testbed::protected("386");
+        bed.handlers(0x8E);
+        bed.at_ring(3).code(|a| a.int1());
+        assert_eq!(bed.run_to_handler(), 1);
+        assert_eq!(bed.stack::<1>(4), [CODE + 1]);
+    }
+}

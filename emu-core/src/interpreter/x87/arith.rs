@@ -70,8 +70,10 @@ where
     let (value, write) = if cpu.is_empty(top) {
         (F80::INDEFINITE, cpu.stack_fault(StackFault::Underflow))
     } else {
-        let mut outcome = A::run(cpu.env(), &cpu.s.x87.r[top], &M::widen(raw));
-        if M::denormal(raw) {
+        let denormal = M::denormal(raw);
+        let env = if denormal { cpu.exact_env() } else { cpu.env() };
+        let mut outcome = A::run(env, &cpu.s.x87.r[top], &M::widen(raw));
+        if denormal {
             outcome.status = with_denormal(outcome.status, &cpu.s.x87.r[top], cpu.s.x87.control);
         }
         (outcome.value, cpu.settle(outcome.status))

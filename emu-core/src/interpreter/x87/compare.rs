@@ -6,7 +6,7 @@ use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
 use crate::interpreter::op::{Faulted, Handler, Op, faulting};
 use crate::interpreter::word::Scalar;
-use crate::isa::x87::status::{C0, C1, C2, C3, CONDITIONS};
+use crate::isa::x87::status::{C0, C1, C2, C3, CONDITIONS, IE};
 use crate::isa::x87::{Double, Fpu, Int16, Int32, Operand, Single, Unit};
 use crate::vcpu::{F80, rflags};
 use iced_x86::Mnemonic;
@@ -19,12 +19,13 @@ fn pop_times(cpu: &mut Cpu, times: u8) {
     }
 }
 
-/// An empty register compares as unordered.
+/// An empty register compares as unordered, masked or not.
 #[cold]
 #[inline(never)]
 fn empty(cpu: &mut Cpu, pops: u8) {
-    if cpu.stack_fault(StackFault::Underflow) {
-        cpu.s.x87.status |= UNORDERED;
+    let masked = cpu.stack_fault(StackFault::Underflow);
+    cpu.s.x87.status |= UNORDERED;
+    if masked {
         pop_times(cpu, pops);
     }
 }
@@ -60,8 +61,10 @@ where
         empty(cpu, POPS);
         return Ok(());
     }
-    let mut raised = Fpu::compare(false, cpu.env(), &cpu.s.x87.r[top], &M::widen(raw));
-    if M::denormal(raw) {
+    let denormal = M::denormal(raw);
+    let env = if denormal { cpu.exact_env() } else { cpu.env() };
+    let mut raised = Fpu::compare(false, env, &cpu.s.x87.r[top], &M::widen(raw));
+    if denormal {
         let conditions = raised & CONDITIONS;
         raised = with_denormal(raised, &cpu.s.x87.r[top], cpu.s.x87.control) | conditions;
     }
@@ -90,15 +93,17 @@ fn to_flags<const QUIET: bool, const POPS: u8>(cpu: &mut Cpu, op: &Op) -> Result
     cpu.fpu_guard()?;
     cpu.note(op);
     let (top, other) = (cpu.st(0), cpu.st(op.b));
-    let (conditions, done) = if cpu.either_empty(top, other) {
-        (UNORDERED, cpu.stack_fault(StackFault::Underflow))
+    let (raised, done) = if cpu.either_empty(top, other) {
+        (UNORDERED | IE, cpu.stack_fault(StackFault::Underflow))
     } else {
         let raised = Fpu::compare(QUIET, cpu.env(), &cpu.s.x87.r[top], &cpu.s.x87.r[other]);
         (raised, cpu.settle(raised & !C1))
     };
-    if done {
-        let bit = |condition: u16, flag: u64| if conditions & condition != 0 { flag } else { 0 };
+    if raised & IE & !cpu.s.x87.control == 0 {
+        let bit = |condition: u16, flag: u64| if raised & condition != 0 { flag } else { 0 };
         cpu.flags.known(bit(C3, rflags::ZF) | bit(C2, rflags::PF) | bit(C0, rflags::CF));
+    }
+    if done {
         pop_times(cpu, POPS);
     }
     Ok(())

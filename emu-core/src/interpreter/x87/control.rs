@@ -3,8 +3,8 @@
 use super::super::lower::Decoded;
 use crate::interpreter::Cpu;
 use crate::interpreter::op::{Faulted, Handler, Op, complex, faulting};
-use crate::isa::x87::status::{B, C1, ES, EXCEPTIONS, SF};
 use crate::isa::x87::control;
+use crate::isa::x87::status::{B, C1, ES, EXCEPTIONS, SF};
 use crate::vcpu::{F80, X87, cr0};
 use iced_x86::{Code, Mnemonic};
 
@@ -95,6 +95,7 @@ fn free<const POP: bool>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     cpu.fpu_guard()?;
     cpu.note(op);
     cpu.s.x87.empty |= 1 << cpu.st(op.a);
+    cpu.s.x87.status &= !C1; // the SDM calls it undefined
     if POP {
         cpu.pop();
     }

@@ -47,13 +47,22 @@ fn settle(cpu: &mut Cpu, raised: u16, conditions: Conditions) -> bool {
     }
 }
 
+/// A stack fault; C2 is cleared by what may set it. Whether the masked response is to follow.
+#[cold]
+fn fault(cpu: &mut Cpu, fault: StackFault, conditions: Conditions) -> bool {
+    if conditions != Conditions::Rounding {
+        cpu.s.x87.status &= !C2;
+    }
+    cpu.stack_fault(fault)
+}
+
 /// ST(0) = op ST(0).
 fn unary(cpu: &mut Cpu, op: &Op, operation: Unary, conditions: Conditions) -> Result<(), Faulted> {
     cpu.fpu_guard()?;
     cpu.note(op);
     let top = cpu.st(0);
     let (value, write) = if cpu.is_empty(top) {
-        (F80::INDEFINITE, cpu.stack_fault(StackFault::Underflow))
+        (F80::INDEFINITE, fault(cpu, StackFault::Underflow, conditions))
     } else {
         let outcome = Fpu::unary(operation, cpu.env(), &cpu.s.x87.r[top]);
         (outcome.value, settle(cpu, outcome.status, conditions))
@@ -65,12 +74,18 @@ fn unary(cpu: &mut Cpu, op: &Op, operation: Unary, conditions: Conditions) -> Re
 }
 
 /// ST(0) op ST(1) to ST(0); or to ST(1), and pop.
-fn binary(cpu: &mut Cpu, op: &Op, operation: Binary, pop: bool, conditions: Conditions) -> Result<(), Faulted> {
+fn binary(
+    cpu: &mut Cpu,
+    op: &Op,
+    operation: Binary,
+    pop: bool,
+    conditions: Conditions,
+) -> Result<(), Faulted> {
     cpu.fpu_guard()?;
     cpu.note(op);
     let (top, next) = (cpu.st(0), cpu.st(1));
     let (value, write) = if cpu.either_empty(top, next) {
-        (F80::INDEFINITE, cpu.stack_fault(StackFault::Underflow))
+        (F80::INDEFINITE, fault(cpu, StackFault::Underflow, conditions))
     } else {
         let x87 = &cpu.s.x87;
         let outcome = Fpu::binary(operation, cpu.env(), &x87.r[top], &x87.r[next]);
@@ -91,7 +106,7 @@ fn split(cpu: &mut Cpu, op: &Op, operation: Split, conditions: Conditions) -> Re
     cpu.note(op);
     let (top, pushed) = (cpu.st(0), cpu.st(7));
     if cpu.is_empty(top) || !cpu.is_empty(pushed) {
-        split_fault(cpu, top, pushed);
+        split_fault(cpu, top, pushed, conditions);
         return Ok(());
     }
     let pair = Fpu::split(operation, cpu.env(), &cpu.s.x87.r[top]);
@@ -109,9 +124,9 @@ fn split(cpu: &mut Cpu, op: &Op, operation: Split, conditions: Conditions) -> Re
 }
 
 #[cold]
-fn split_fault(cpu: &mut Cpu, top: usize, pushed: usize) {
-    let fault = if cpu.is_empty(top) { StackFault::Underflow } else { StackFault::Overflow };
-    if cpu.stack_fault(fault) {
+fn split_fault(cpu: &mut Cpu, top: usize, pushed: usize, conditions: Conditions) {
+    let which = if cpu.is_empty(top) { StackFault::Underflow } else { StackFault::Overflow };
+    if fault(cpu, which, conditions) {
         cpu.put(top, F80::INDEFINITE);
         cpu.s.x87.set_top(pushed as u8);
         cpu.put(pushed, F80::INDEFINITE);

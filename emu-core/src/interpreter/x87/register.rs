@@ -100,6 +100,11 @@ impl Cpu {
         Env { control: self.s.x87.control, status: self.s.x87.status }
     }
 
+    /// For those who look at flags themselves: all that are reported are the operation's own.
+    pub(super) fn exact_env(&self) -> Env {
+        Env { control: self.s.x87.control, status: 0 }
+    }
+
     /// Raises IE and SF. Whether the masked response is to follow.
     #[cold]
     pub(super) fn stack_fault(&mut self, fault: StackFault) -> bool {

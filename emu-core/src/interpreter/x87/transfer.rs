@@ -36,8 +36,11 @@ fn load_special(cpu: &mut Cpu, value: F80) {
     if !cpu.is_empty(cpu.st(7)) {
         return cpu.push_overflow();
     }
-    let flag = if value.is_nan() { IE } else { DE };
-    if cpu.settle(flag) {
+    // DE does not keep the value from being loaded, not even unmasked.
+    if !value.is_nan() {
+        cpu.settle(DE);
+        cpu.push_value(value);
+    } else if cpu.settle(IE) {
         cpu.push_value(value.quieted());
     }
 }
@@ -165,7 +168,8 @@ fn prevents_store(raised: u16, control: u16) -> bool {
 #[inline(always)]
 fn finish_store<const POP: bool>(cpu: &mut Cpu, op: &Op, top: usize, raised: u16) {
     cpu.note_memory(op);
-    let done = if cpu.is_empty(top) { cpu.stack_fault(StackFault::Underflow) } else { cpu.settle_store(raised) };
+    let done =
+        if cpu.is_empty(top) { cpu.stack_fault(StackFault::Underflow) } else { cpu.settle_store(raised) };
     if POP && done {
         cpu.pop();
     }
@@ -224,13 +228,15 @@ fn store_register<const POP: bool>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted
     Ok(())
 }
 
-/// FSTPNCE (D9 D8h): FSTP that does not check for an empty ST(0).
+/// FSTPNCE (D9 D8h): FSTP without stack faults; an empty ST(0) is popped and not stored.
 fn store_unchecked(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     cpu.fpu_guard()?;
     cpu.note(op);
     let (top, destination) = (cpu.st(0), cpu.st(op.a));
     cpu.s.x87.status &= !C1;
-    cpu.put(destination, cpu.get(top));
+    if !cpu.is_empty(top) {
+        cpu.put(destination, cpu.get(top));
+    }
     cpu.pop();
     Ok(())
 }
@@ -262,7 +268,7 @@ fn exchange_empty(cpu: &mut Cpu, a: usize, b: usize) {
     }
 }
 
-/// FCMOVcc; `op.sub` is the condition as Jcc encodes it. Both registers must be valid, moved or not.
+/// FCMOVcc; `op.sub` is the condition as Jcc encodes it. Both registers must be valid, moved or not. C1 stays as it is.
 fn conditional(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     cpu.fpu_guard()?;
     cpu.note(op);
@@ -273,7 +279,6 @@ fn conditional(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
         }
         return Ok(());
     }
-    cpu.s.x87.status &= !C1;
     if cpu.flags.condition(op.sub) {
         cpu.put(destination, cpu.get(source));
     }

@@ -143,9 +143,9 @@ impl F80 {
 
     /// 18 packed decimal digits and a sign in bit 79 (Intel SDM Vol. 1 4.7). Digits above nine count as they stand.
     pub fn from_bcd(bcd: u128) -> Self {
-        let magnitude = (0..18).rev().fold(0u64, |sum, digit| {
-            sum.wrapping_mul(10).wrapping_add((bcd >> (4 * digit)) as u64 & 0xF)
-        });
+        let magnitude = (0..18)
+            .rev()
+            .fold(0u64, |sum, digit| sum.wrapping_mul(10).wrapping_add((bcd >> (4 * digit)) as u64 & 0xF));
         Self::from_magnitude((bcd >> 64) as u16 & SIGN, magnitude)
     }
 }

@@ -11,7 +11,7 @@
 //! takes no fault, and suppressed and biased results are silicon's too.
 #![allow(unsafe_code)] // inline assembly is the point of this module
 
-use super::status::{CONDITIONS, EXCEPTIONS, UE};
+use super::status::{C0, C3, CONDITIONS, DE, EXCEPTIONS, IE, UE};
 use super::{Binary, Env, Format, Outcome, Pair, Split, Stored, Unary, Unit, control};
 use crate::vcpu::F80;
 use std::arch::asm;
@@ -118,6 +118,15 @@ macro_rules! store {
     }};
 }
 
+/// FPREM with a NaN as its result, or with none, leaves C3 and C0 alone: they are the guest's, not the host's.
+fn quotient(env: Env, mut outcome: Outcome) -> Outcome {
+    let no_result = outcome.status & (IE | DE) & !env.control != 0;
+    if no_result || outcome.value.is_nan() {
+        outcome.status = outcome.status & !(C3 | C0) | env.status & (C3 | C0);
+    }
+    outcome
+}
+
 impl Unit for Host {
     #[inline(always)]
     fn unary(op: Unary, env: Env, a: &F80) -> Outcome {
@@ -138,8 +147,8 @@ impl Unit for Host {
             Binary::Mul => binary!(env, a, b, "fmul st(0), st(1)"),
             Binary::Div => binary!(env, a, b, "fdiv st(0), st(1)"),
             Binary::Scale => binary!(env, a, b, "fscale"),
-            Binary::Remainder => binary!(env, a, b, "fprem"),
-            Binary::IeeeRemainder => binary!(env, a, b, "fprem1"),
+            Binary::Remainder => quotient(env, binary!(env, a, b, "fprem")),
+            Binary::IeeeRemainder => quotient(env, binary!(env, a, b, "fprem1")),
             Binary::YLog2X => popping!(env, a, b, "fyl2x"),
             Binary::YLog2Xp1 => popping!(env, a, b, "fyl2xp1"),
             Binary::Atan => popping!(env, a, b, "fpatan"),

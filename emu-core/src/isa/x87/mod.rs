@@ -72,7 +72,8 @@ pub struct Env {
 
 /// A result, and the status bits (exceptions and condition codes) that go with it. If the control word leaves
 /// IE, DE or ZE of `status` unmasked there is no result and `value` means nothing; if it leaves OE or UE unmasked
-/// the exponent is biased by 24576 (Intel SDM Vol. 1 8.5.4, 8.5.5).
+/// the exponent is biased by 24576 (Intel SDM Vol. 1 8.5.4, 8.5.5). Condition codes are those that the instruction
+/// defines, the rest may be anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub value: F80,

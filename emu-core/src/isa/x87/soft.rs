@@ -180,7 +180,7 @@ fn finish_at(env: Env, wide: Wide, precision: u32) -> Outcome {
 fn biased(negative: bool, exponent: i32, significand: u64, status: u16) -> Outcome {
     let moved = if status & UE != 0 { exponent + UNMASKED_BIAS } else { exponent - UNMASKED_BIAS };
     if moved >= i32::from(MAX_EXPONENT) {
-        return done(infinity(negative), status | PE);
+        return done(infinity(negative), status | PE | C1);
     }
     if moved < 1 {
         return done(zero(negative), status | PE);
@@ -296,7 +296,8 @@ fn add(env: Env, a: &F80, b: &F80) -> Outcome {
 }
 
 fn add_finite(env: Env, a: Finite, b: Finite) -> Outcome {
-    let (large, small) = if (a.exponent, a.significand) >= (b.exponent, b.significand) { (a, b) } else { (b, a) };
+    let (large, small) =
+        if (a.exponent, a.significand) >= (b.exponent, b.significand) { (a, b) } else { (b, a) };
     let wide = u128::from(large.significand) << 63;
     let distance = large.exponent.abs_diff(small.exponent);
     let aligned = shift_sticky(u128::from(small.significand) << 63, distance);
@@ -346,7 +347,7 @@ fn divide(env: Env, a: &F80, b: &F80) -> Outcome {
         let dividend = u128::from(x.significand) << (63 + u32::from(below));
         let (high, rest) = (dividend / divisor, (dividend % divisor) << 64);
         let sticky = u128::from(rest % divisor != 0);
-        let significand = high << 64 | rest / divisor | sticky;
+        let significand = (high << 64) | (rest / divisor) | sticky;
         let exponent = x.exponent - y.exponent + BIAS - i32::from(below);
         finish(env, Wide { negative, exponent, significand })
     })
@@ -379,8 +380,7 @@ fn square_root(env: Env, a: &F80) -> Outcome {
 }
 
 /// Magnitude rounded to an integer, if it is below 2^64.
-fn integer(env: Env, x: Finite, rounding: Rounding) -> Option<(u64, u16)> {
-    let _ = env;
+fn integer(x: Finite, rounding: Rounding) -> Option<(u64, u16)> {
     let above = x.exponent - BIAS - 63;
     if above > 0 {
         return None;
@@ -399,7 +399,7 @@ fn round_to_integer(env: Env, a: &F80) -> Outcome {
         if x.exponent - BIAS >= 63 {
             return done(*a, 0);
         }
-        let Some((magnitude, status)) = integer(env, x, env.rounding()) else { return done(*a, 0) };
+        let Some((magnitude, status)) = integer(x, env.rounding()) else { return done(*a, 0) };
         let value = F80::from_i64(magnitude as i64);
         let value = if magnitude >> 63 != 0 { F80::new((BIAS + 63) as u16, magnitude) } else { value };
         let sign = if x.negative { SIGN } else { 0 };
@@ -491,6 +491,14 @@ fn remainder(env: Env, a: &F80, b: &F80, nearest: bool) -> Outcome {
     })
 }
 
+fn any_remainder(env: Env, a: &F80, b: &F80, nearest: bool) -> Outcome {
+    let mut outcome = special(a, b).unwrap_or_else(|| remainder(env, a, b, nearest));
+    if outcome.value.is_nan() {
+        outcome.status |= env.status & (C3 | C0); // left as they were
+    }
+    outcome
+}
+
 /// Quotient (its low 64 bits) and remainder of (a x 2^shift) / b.
 fn divide_bits(a: u64, b: u64, shift: u32) -> (u64, u64) {
     let divisor = u128::from(b);
@@ -570,7 +578,10 @@ fn store_float(env: Env, a: &F80, to: &Binary754) -> Stored<u64> {
         if !env.masked(OE) {
             return stored(0, OE);
         }
-        return stored(sign | if away { infinite } else { infinite - 1 }, OE | PE | if away { C1 } else { 0 });
+        return stored(
+            sign | if away { infinite } else { infinite - 1 },
+            OE | PE | if away { C1 } else { 0 },
+        );
     }
     if exponent >= 1 {
         let significand = if rounded.carry { INTEGER } else { rounded.significand };
@@ -601,7 +612,7 @@ fn to_integer(env: Env, a: &F80, bits: u32, truncate: bool) -> Option<(i64, u16)
     }
     let x = Finite::of(a);
     let rounding = if truncate { Rounding::Zero } else { env.rounding() };
-    let (magnitude, status) = integer(env, x, rounding)?;
+    let (magnitude, status) = integer(x, rounding)?;
     let limit = 1u64 << (bits - 1);
     match (x.negative, magnitude) {
         (true, m) if m <= limit => Some(((m as i64).wrapping_neg(), status)),
@@ -658,9 +669,7 @@ impl Unit for Soft {
         match op {
             Unary::Sqrt => special(a, &F80::ZERO).unwrap_or_else(|| square_root(env, a)),
             Unary::RoundToInteger => special(a, &F80::ZERO).unwrap_or_else(|| round_to_integer(env, a)),
-            Unary::Exp2m1 => {
-                approximate(env, a, &F80::ZERO, |x, _| (x * std::f64::consts::LN_2).exp_m1())
-            }
+            Unary::Exp2m1 => approximate(env, a, &F80::ZERO, |x, _| (x * std::f64::consts::LN_2).exp_m1()),
             Unary::Sin => circular(env, a, f64::sin),
             Unary::Cos => circular(env, a, f64::cos),
         }
@@ -669,19 +678,19 @@ impl Unit for Soft {
     fn binary(op: Binary, env: Env, a: &F80, b: &F80) -> Outcome {
         match op {
             Binary::YLog2X => approximate(env, a, b, |x, y| y * x.log2()),
-            Binary::YLog2Xp1 => {
-                approximate(env, a, b, |x, y| y * (x.ln_1p() / std::f64::consts::LN_2))
-            }
+            Binary::YLog2Xp1 => approximate(env, a, b, |x, y| y * (x.ln_1p() / std::f64::consts::LN_2)),
             Binary::Atan => approximate(env, a, b, |x, y| y.atan2(x)),
-            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div => special(a, b).unwrap_or_else(|| match op {
-                Binary::Add => add(env, a, b),
-                Binary::Sub => add(env, a, &negated(b)),
-                Binary::Mul => multiply(env, a, b),
-                _ => divide(env, a, b),
-            }),
+            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div => {
+                special(a, b).unwrap_or_else(|| match op {
+                    Binary::Add => add(env, a, b),
+                    Binary::Sub => add(env, a, &negated(b)),
+                    Binary::Mul => multiply(env, a, b),
+                    _ => divide(env, a, b),
+                })
+            }
             Binary::Scale => special(a, b).unwrap_or_else(|| scale(env, a, b)),
-            Binary::Remainder => special(a, b).unwrap_or_else(|| remainder(env, a, b, false)),
-            Binary::IeeeRemainder => special(a, b).unwrap_or_else(|| remainder(env, a, b, true)),
+            Binary::Remainder => any_remainder(env, a, b, false),
+            Binary::IeeeRemainder => any_remainder(env, a, b, true),
         }
     }
 
@@ -698,7 +707,7 @@ impl Unit for Soft {
         }
     }
 
-    fn compare(quiet: bool, env: Env, a: &F80, b: &F80) -> u16 {
+    fn compare(quiet: bool, _: Env, a: &F80, b: &F80) -> u16 {
         if let Some(outcome) = special(a, b) {
             return C3 | C2 | C0 | if quiet { outcome.status & EXCEPTIONS } else { IE };
         }
@@ -707,7 +716,6 @@ impl Unit for Soft {
             Ordering::Less => C0,
             Ordering::Equal => C3,
         };
-        let _ = env;
         order | denormal_flag(a, b)
     }
 
@@ -727,7 +735,8 @@ impl Unit for Soft {
     fn store_bcd(env: Env, a: &F80) -> Stored<u128> {
         const INDEFINITE: u128 = 0xFFFF_C000_0000_0000_0000;
         const LIMIT: u64 = 1_000_000_000_000_000_000;
-        let Some((value, status)) = to_integer(env, a, 64, false).filter(|(v, _)| v.unsigned_abs() < LIMIT) else {
+        let Some((value, status)) = to_integer(env, a, 64, false).filter(|(v, _)| v.unsigned_abs() < LIMIT)
+        else {
             return Stored { bits: INDEFINITE, status: IE };
         };
         let mut left = value.unsigned_abs();
@@ -741,7 +750,7 @@ impl Unit for Soft {
 }
 
 /// A key that orders all numbers; both zeros are equal.
-fn order(value: &F80) -> (i32, i128) {
+fn order(value: &F80) -> i128 {
     let magnitude = match value.class() {
         Class::Zero => 0,
         Class::Infinity => i128::MAX,
@@ -750,5 +759,5 @@ fn order(value: &F80) -> (i32, i128) {
             i128::from(x.exponent + 64) << 64 | i128::from(x.significand)
         }
     };
-    (0, if value.negative() { -magnitude } else { magnitude })
+    if value.negative() { -magnitude } else { magnitude }
 }

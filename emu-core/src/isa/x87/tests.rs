@@ -76,13 +76,17 @@ fn unmasked(env: Env, status: u16) -> u16 {
     status & EXCEPTIONS & !env.control
 }
 
-const COUNT: u32 = 1_000_000;
+const COUNT: u32 = 200_000;
 
 fn check_outcome(what: &str, e: Env, a: &F80, b: &F80, host: Outcome, soft: Outcome, conditions: u16) {
     let bits = EXCEPTIONS | conditions;
     let no_result = unmasked(e, host.status) & (IE | DE | ZE) != 0;
     let bits = if no_result { EXCEPTIONS } else { bits };
-    assert_eq!(host.status & bits, soft.status & bits, "{what} status {e:x?} {a:x?} {b:x?} {host:x?} {soft:x?}");
+    assert_eq!(
+        host.status & bits,
+        soft.status & bits,
+        "{what} status {e:x?} {a:x?} {b:x?} {host:x?} {soft:x?}"
+    );
     if !no_result {
         assert_eq!(host.value, soft.value, "{what} {e:x?} {a:x?} {b:x?} {host:x?} {soft:x?}");
     }
@@ -167,7 +171,11 @@ fn stores() {
             let (host, soft) = (Host::store(format, e, &a), Soft::store(format, e, &a));
             let prevented = unmasked(e, host.status) & (IE | OE | UE) != 0;
             let bits = EXCEPTIONS | if prevented { 0 } else { C1 };
-            assert_eq!(host.status & bits, soft.status & bits, "{format:?} {e:x?} {a:x?} {host:x?} {soft:x?}");
+            assert_eq!(
+                host.status & bits,
+                soft.status & bits,
+                "{format:?} {e:x?} {a:x?} {host:x?} {soft:x?}"
+            );
             assert!(prevented || host.bits == soft.bits, "{format:?} {e:x?} {a:x?} {host:x?} {soft:x?}");
         }
         let (host, soft) = (Host::store_bcd(e, &a), Soft::store_bcd(e, &a));
@@ -200,9 +208,9 @@ fn transcendentals_are_close() {
             && (bits(host) - bits(soft)).unsigned_abs() < 1 << 20;
         assert!(apart || host.biased() < 0x3FFF - 40, "{what} {a:x?} {b:x?} {host:x?} {soft:x?}");
     };
-    for _ in 0..COUNT / 10 {
+    for _ in 0..COUNT / 4 {
         let sign = random.next() as u16 & 0x8000;
-        let a = F80::new(0x3FFB + random.below(4) as u16 | sign, random.next() | INTEGER);
+        let a = F80::new((0x3FFB + random.below(4) as u16) | sign, random.next() | INTEGER);
         let b = F80::new(0x3FF0 + random.below(32) as u16, random.next() | INTEGER);
         for op in [Unary::Sin, Unary::Cos, Unary::Exp2m1] {
             let (host, soft) = (Host::unary(op, usual, &a), Soft::unary(op, usual, &a));

@@ -1,0 +1,127 @@
+//! Arithmetic on the host's SSE unit, under the guest's MXCSR: results, NaN selection and flags are exact for free.
+//!
+//! Every function takes the destination, the source and the guest's MXCSR, and returns the result and the exceptions
+//! raised, as if all were masked. With underflow unmasked, an exact tiny result underflows too and FTZ has no effect
+//! (Intel SDM Vol. 1 11.5.2.5); both are seen to here. (PE beside an unmasked underflow is that of the masked
+//! response.)
+//!
+//! Invariant: outside the `asm!` blocks the host's MXCSR has the control bits that Rust assumes.
+#![allow(unsafe_code)] // instructions that run under another MXCSR exist only as `asm!`
+
+use super::float::{Double, Format, Single, lane};
+use super::mxcsr::{FLAGS, FTZ, INITIAL, MASKS, UE};
+use std::arch::asm;
+use std::arch::x86_64::__m128i;
+
+/// What the host's MXCSR is outside these functions, apart from flags.
+static HOST: u32 = INITIAL;
+
+/// The MXCSR to run under: the guest's rounding, DAZ and FTZ, all masked, no flags.
+#[inline(always)]
+fn executed(mxcsr: u32) -> u32 {
+    let flush = if mxcsr & UE << 7 == 0 { FTZ } else { 0 };
+    (mxcsr | MASKS) & !(FLAGS | flush)
+}
+
+/// What underflow adds where it is unmasked: any tiny result counts.
+#[inline(always)]
+fn underflow<F: Format, const LANES: u32>(value: u128, mxcsr: u32) -> u32 {
+    let tiny = || (0..LANES).any(|i| F::is_denormal(lane::<F>(value, i)));
+    if mxcsr & UE << 7 == 0 && tiny() { UE } else { 0 }
+}
+
+#[inline(always)]
+fn vector(v: u128) -> __m128i {
+    // SAFETY: both are 16 bytes in which every bit pattern is valid.
+    unsafe { std::mem::transmute::<u128, __m128i>(v) }
+}
+
+#[inline(always)]
+fn value(v: __m128i) -> u128 {
+    // SAFETY: as in `vector`.
+    unsafe { std::mem::transmute::<__m128i, u128>(v) }
+}
+
+macro_rules! kernels {
+    ($($name:ident: $format:ty, $lanes:literal;)*) => {$(
+        pub fn $name(a: u128, b: u128, mxcsr: u32) -> (u128, u32) {
+            let (mut a, b, mut control) = (vector(a), vector(b), executed(mxcsr));
+            // SAFETY: SSE2 is part of x86-64. All exceptions are masked. Memory is touched only at `control`, and at
+            // `host` for reading; the host's control bits are back in MXCSR when the block ends.
+            unsafe {
+                asm!(
+                    "ldmxcsr [{control}]",
+                    concat!(stringify!($name), " {a}, {b}"),
+                    "stmxcsr [{control}]",
+                    "ldmxcsr [{host}]",
+                    control = in(reg) &raw mut control,
+                    host = in(reg) &raw const HOST,
+                    a = inout(xmm_reg) a,
+                    b = in(xmm_reg) b,
+                    options(nostack),
+                );
+            }
+            let a = value(a);
+            (a, control & FLAGS | underflow::<$format, $lanes>(a, mxcsr))
+        }
+    )*};
+}
+
+// The format and number of the lanes whose results may be tiny.
+kernels! {
+    addps: Single, 4;
+    addpd: Double, 2;
+    addss: Single, 1;
+    addsd: Double, 1;
+    subps: Single, 4;
+    subpd: Double, 2;
+    subss: Single, 1;
+    subsd: Double, 1;
+    mulps: Single, 4;
+    mulpd: Double, 2;
+    mulss: Single, 1;
+    mulsd: Double, 1;
+    divps: Single, 4;
+    divpd: Double, 2;
+    divss: Single, 1;
+    divsd: Double, 1;
+    sqrtps: Single, 0;
+    sqrtpd: Double, 0;
+    sqrtss: Single, 0;
+    sqrtsd: Double, 0;
+    cvtps2pd: Double, 0;
+    cvtpd2ps: Single, 2;
+    cvtss2sd: Double, 0;
+    cvtsd2ss: Single, 1;
+    cvtdq2ps: Single, 0;
+}
+
+macro_rules! from_integer {
+    ($($name:ident: $integer:ty, $instruction:literal;)*) => {$(
+        /// The source is an integer; the lanes above the result stay.
+        pub fn $name(a: u128, b: u64, mxcsr: u32) -> (u128, u32) {
+            let (mut a, b, mut control) = (vector(a), b as $integer, executed(mxcsr));
+            // SAFETY: as above.
+            unsafe {
+                asm!(
+                    "ldmxcsr [{control}]",
+                    $instruction,
+                    "stmxcsr [{control}]",
+                    "ldmxcsr [{host}]",
+                    control = in(reg) &raw mut control,
+                    host = in(reg) &raw const HOST,
+                    a = inout(xmm_reg) a,
+                    b = in(reg) b,
+                    options(nostack),
+                );
+            }
+            (value(a), control & FLAGS)
+        }
+    )*};
+}
+
+from_integer! {
+    cvtsi2ss_r32: u32, "cvtsi2ss {a}, {b:e}";
+    cvtsi2ss_r64: u64, "cvtsi2ss {a}, {b}";
+    cvtsi2sd_r64: u64, "cvtsi2sd {a}, {b}";
+}

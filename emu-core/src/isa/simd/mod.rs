@@ -1,0 +1,33 @@
+//! The meaning of MMX, SSE to SSE4.2, AES, PCLMULQDQ and SHA instructions, as pure functions on values.
+//!
+//! Follows Intel SDM Vol. 2. Functions take (destination, source) as `u128`, MMX forms where they differ as `u64`;
+//! floating point also takes the guest's MXCSR and returns the exceptions raised, see [`mxcsr`].
+//! Arithmetic that rounds runs on the host's own SSE unit (`host`, x86-64 hosts only); comparisons, conversions to
+//! integers, rounding to integral values and the reciprocal estimates are computed here, the same on every host.
+
+pub mod aes;
+pub mod convert;
+pub mod crc;
+pub mod float;
+#[cfg(target_arch = "x86_64")]
+pub mod host;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "portable.rs"]
+pub mod host;
+pub mod integer;
+pub mod lanes;
+pub mod mxcsr;
+#[cfg(target_arch = "x86_64")]
+pub mod packed;
+#[cfg(not(target_arch = "x86_64"))]
+pub mod packed {
+    //! The portable functions under the name that handlers use.
+    pub use super::{aes::*, crc::*, integer::*, shift::*, shuffle::*};
+}
+pub mod sha;
+pub mod shift;
+pub mod shuffle;
+pub mod string;
+
+#[cfg(test)]
+mod tests;
