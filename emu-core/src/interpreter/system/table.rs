@@ -26,7 +26,7 @@ fn load_table(cpu: &mut Cpu, op: &Op) -> Result<TableRegister, Faulted> {
     if cpu.mode.long && !canonical(base) {
         return Err(cpu.gp(0));
     }
-    let base = if op.size == 2 { base & 0x00FF_FFFF } else { base };
+    let base = if op.size == 2 && !cpu.mode.long { base & 0x00FF_FFFF } else { base };
     Ok(TableRegister { base, limit })
 }
 
