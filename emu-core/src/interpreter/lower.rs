@@ -260,12 +260,13 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
         let ends = op.ends;
         ops.push(op);
         if ends {
-            return Outcome::Block { ops, bytes: at - u64::from(off) };
+            break;
         }
     }
     if ops.is_empty() {
         return Outcome::Truncated;
     }
+    // Also behind an op that ends the block: no handler can run past the last op, whatever it returns.
     let idx = ops.len() as u8;
     ops.push(branch::fall_through(at as u16, idx, mode.flat_code));
     Outcome::Block { ops, bytes: at - u64::from(off) }

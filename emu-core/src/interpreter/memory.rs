@@ -438,9 +438,9 @@ impl Cpu {
         let linear = linear & self.system_mask();
         match self.read_in_bank(self.system_bank(), linear) {
             Some(value) => Ok(value),
-            None => self
-                .read_through(linear, T::SIZE, self.system_bank(), Privilege::Implicit)
-                .map(T::from_wide),
+            None => {
+                self.read_through(linear, T::SIZE, self.system_bank(), Privilege::Implicit).map(T::from_wide)
+            }
         }
     }
 
