@@ -243,12 +243,6 @@ fn table_size(d: &Decoded<'_>) -> u8 {
 
 /// Control, debug, model-specific and identification instructions.
 fn lower_control(i: &iced_x86::Instruction) -> Option<Lowered> {
-    match i.mnemonic() {
-        Mnemonic::Rdpid => return straight(complex(clock::rdpid)),
-        Mnemonic::Rdrand => return straight(complex(identify::rdrand)),
-        Mnemonic::Rdseed => return straight(complex(identify::rdseed)),
-        _ => {}
-    }
     ends(match i.mnemonic() {
         Mnemonic::Clts => serializing(control::clts),
         Mnemonic::Invlpg => serializing(control::invlpg),
@@ -262,6 +256,9 @@ fn lower_control(i: &iced_x86::Instruction) -> Option<Lowered> {
         Mnemonic::Rdtscp => serializing(clock::rdtscp),
         Mnemonic::Rdpmc => serializing(msr::rdpmc),
         Mnemonic::Cpuid => serializing(identify::cpuid),
+        Mnemonic::Rdpid => complex(clock::rdpid),
+        Mnemonic::Rdrand => complex(identify::rdrand),
+        Mnemonic::Rdseed => complex(identify::rdseed),
         _ => return None,
     })
 }
