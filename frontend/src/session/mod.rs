@@ -103,6 +103,7 @@ impl<'a> Session<'a> {
             if let Some(ending) = self.ended(outcome)? {
                 return Ok(ending);
             }
+            self.host.follow_resets(&self.machine);
         }
     }
 
