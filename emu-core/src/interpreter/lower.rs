@@ -116,8 +116,8 @@ fn fill_memory(i: &Instruction, mode: Mode, op: &mut Op) {
 fn fill_segment(segment: Register, mode: Mode, op: &mut Op) {
     let number = segment.number() as u8;
     op.seg = number;
-    op.seg_slot = if mode.long && number < 4 { ZERO } else { SEG_BASE + number };
     op.flat = mode.long || mode.flat >> number & 1 != 0;
+    op.seg_slot = if op.flat && number < 4 { ZERO } else { SEG_BASE + number };
 }
 
 fn address_bytes(i: &Instruction, mode: Mode, base: Register, index: Register) -> u8 {

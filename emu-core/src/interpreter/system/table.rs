@@ -258,6 +258,16 @@ mod tests {
     }
 
     #[test]
+    fn lgdt_takes_a_64_bit_base() {
+        let mut bed = Testbed::long();
+        bed.poke16(0x1_9000, 0x1234);
+        bed.poke64(0x1_9002, 0xFFFF_8000_1234_5678);
+        bed.code(|a| a.lgdt(qword_ptr(0x1_9000_u64)));
+        bed.step(1);
+        assert_eq!((bed.cpu.gdtr.limit, bed.cpu.gdtr.base), (0x1234, 0xFFFF_8000_1234_5678));
+    }
+
+    #[test]
     fn ltr_marks_a_16_byte_descriptor_busy() {
         let mut bed = Testbed::long();
         bed.handlers(0x8E);
