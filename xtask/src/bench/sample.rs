@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// One measured kernel of the guest program.
 #[derive(Clone, Debug)]
@@ -16,6 +18,9 @@ pub struct Kernel {
     pub guest_nanoseconds: f64,
     pub checksum: String,
 }
+
+const SETTLING: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(10);
 
 /// An emulator.
 pub struct Peer {

@@ -10,6 +10,8 @@ pub struct Boot {
     pub architecture: &'static str,
     pub posada: f64,
     pub qemu: f64,
+    /// Parts of a core that the idle shells take.
+    pub idle: [f64; 2],
 }
 
 /// CPU nanoseconds of one kernel.
@@ -39,7 +41,7 @@ impl Report {
             "Measured {} on {}, against QEMU {} (TCG); CPU time.\n\n",
             self.date, self.host, self.qemu
         );
-        out.push_str("| boot to the shell | Posada | QEMU TCG | Posada / QEMU |\n|---|---|---|---|\n");
+        out.push_str("| boot to the shell | Posada | QEMU TCG | Posada / QEMU | idle shell: Posada, QEMU |\n|---|---|---|---|---|\n");
         for Boot { architecture, posada, qemu } in &self.boots {
             let _ = writeln!(
                 out,
