@@ -42,11 +42,12 @@ impl Report {
             self.date, self.host, self.qemu
         );
         out.push_str("| boot to the shell | Posada | QEMU TCG | Posada / QEMU | idle shell: Posada, QEMU |\n|---|---|---|---|---|\n");
-        for Boot { architecture, posada, qemu } in &self.boots {
+        for Boot { architecture, posada, qemu, idle } in &self.boots {
+            let [idle_posada, idle_qemu] = idle.map(|part| format!("{:.1} %", part * 100.0));
+            let ratio = posada / qemu;
             let _ = writeln!(
                 out,
-                "| Debian {architecture} | {posada:.2} s | {qemu:.2} s | {:.2} |",
-                posada / qemu
+                "| Debian {architecture} | {posada:.2} s | {qemu:.2} s | {ratio:.2} | {idle_posada}, {idle_qemu} |"
             );
         }
         out.push_str("\n| kernel | native | Posada | QEMU TCG | Posada / QEMU | Posada / native | ns per instruction |\n");
