@@ -305,14 +305,11 @@ impl Run<'_> {
     /// The instruction at RIP again, by itself.
     fn retry_alone(&mut self) {
         self.cpu.synced_bus();
-        match self.enter() {
-            Ok(entry) => {
-                self.cpu.budget = 0;
-                self.cpu.budget_mark = 0;
-                self.one_shot(&entry.get().clone());
-                self.count();
-            }
-            Err(Faulted) => {}
+        if let Ok(entry) = self.enter() {
+            self.cpu.budget = 0;
+            self.cpu.budget_mark = 0;
+            self.one_shot(entry.get());
+            self.count();
         }
         if let Why::Exception(exception) = std::mem::replace(&mut self.cpu.why, Why::Lookup) {
             self.raise_exception(exception);

@@ -147,7 +147,10 @@ fn allowed(paging: &Paging, path: &Path, intent: Intent, privilege: Privilege) -
     match intent {
         Intent::Read => smap_exempt || !paging.smap,
         Intent::Write => (smap_exempt || !paging.smap) && (path.rw || (!user && !paging.wp)),
-        Intent::Fetch => !(path.xd && paging.nx) && (user || !path.us || !paging.smep),
+        Intent::Fetch => {
+            let smep = paging.smep && path.us && !user;
+            !(smep || (path.xd && paging.nx))
+        }
     }
 }
 
