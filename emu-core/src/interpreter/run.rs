@@ -471,8 +471,14 @@ impl Run<'_> {
     }
 
     /// Delivers an event, and what goes wrong on the way (Intel SDM Vol. 3A 6.15, table 6-5).
+    ///
+    /// Each delivery counts as one instruction, as far as the allowance goes: otherwise time would stand still for a
+    /// guest whose handlers do nothing but fault.
     fn raise(&mut self, first: Event) {
         let mut event = first;
+        if self.cpu.left > self.cpu.budget_mark - self.cpu.budget {
+            self.cpu.budget -= 1;
+        }
         self.cpu.one_shot = true;
         loop {
             match interrupt::deliver(self.cpu, &event) {
