@@ -474,13 +474,8 @@ impl Run<'_> {
     }
 
     /// Delivers an event, and what goes wrong on the way (Intel SDM Vol. 3A 6.15, table 6-5).
-    ///
-    /// Each delivery counts as one instruction: otherwise time would stand still for a guest whose handlers do
-    /// nothing but fault. The allowance covers it: events at a boundary are taken only while some is left, and an
-    /// instruction that faults has not used its own.
     fn raise(&mut self, first: Event) {
         let mut event = first;
-        self.cpu.budget -= 1;
         self.cpu.one_shot = true;
         loop {
             match interrupt::deliver(self.cpu, &event) {
