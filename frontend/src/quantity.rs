@@ -87,6 +87,15 @@ pub fn shown_size(bytes: u64) -> String {
     }
 }
 
+/// A large count as a person reads it.
+pub fn shown_count(count: u64) -> String {
+    match count {
+        0..1_000_000 => count.to_string(),
+        1_000_000..10_000_000_000 => format!("{} million", count / 1_000_000),
+        _ => format!("{} billion", count / 1_000_000_000),
+    }
+}
+
 /// A span or point of guest time in seconds, for a person.
 pub fn seconds(time: Tick) -> String {
     let milliseconds = time.as_nanos() / 1_000_000;

@@ -16,7 +16,9 @@ const REGISTERS: &[Register] = &[
     // IDE, prog-if 80h: bus master, both channels at the legacy addresses for good.
     Register::read_only(0x08, Width::Dword, 0x0101_8000),
     Register::writable(0x0D, Width::Byte, 0x00, 0xF0),
-    Register::writable(BMIBA, Width::Dword, 0x0000_0001, 0x0000_FFF0),
+    // The data sheet wires bits 31:16 to 0, which PCI 2.1, 6.2.5.1 allows a 16-bit base to do; SeaBIOS then sees a
+    // window of almost 4 GiB and gives up, so here they can be written, and do not count.
+    Register::writable(BMIBA, Width::Dword, 0x0000_0001, 0xFFFF_FFF0),
     // IDETIM of both channels.
     Register::writable(IDETIM, Width::Dword, 0x0000_0000, 0xF3FF_F3FF),
     Register::writable(0x44, Width::Byte, 0x00, 0xFF),
@@ -65,7 +67,7 @@ impl Config {
 
     /// Where the bus-master registers are. An address of 0 counts as "not yet given".
     pub(super) fn bus_master_base(&self) -> Option<u64> {
-        let base = self.0.dword(BMIBA) & !0xF;
+        let base = self.0.dword(BMIBA) & 0xFFF0;
         (self.is_io_on() && base != 0).then_some(base.into())
     }
 }

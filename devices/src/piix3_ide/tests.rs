@@ -96,7 +96,7 @@ fn configuration_space_is_that_of_the_piix3() {
     let mut dword = |register| bench.read(Space::Config, 0, register, Width::Dword);
     assert_eq!(
         [0x04, 0x0C, 0x20, 0x40, 0x44, 0x3C].map(&mut dword),
-        [0x0280_0005, 0xF000, 0xFFF1, 0xF3FF_F3FF, 0xFF, 0]
+        [0x0280_0005, 0xF000, 0xFFFF_FFF1, 0xF3FF_F3FF, 0xFF, 0]
     );
     assert_eq!(bench.read(Space::Config, 0, 0x41, Width::Byte), 0xF3);
     assert_eq!(bench.read(Space::Config, 0, 0x0A, Width::Word), 0x0101);

@@ -3,7 +3,7 @@
 use super::Cpu;
 use super::lower::{Decoded, Lowered};
 use super::op::{Faulted, Handler, Op, plain, two_paths};
-use super::path::{Fast, Path, Slow};
+use super::path::{Fast, Path, Simple, Slow};
 use super::word::Word;
 use crate::isa::flags::LazyFlags;
 use crate::vcpu::rflags;
@@ -214,7 +214,10 @@ fn mem<O: Unary, T: Word, P: Path>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted
     P::modify::<T>(cpu, op, |cpu, a| O::apply(&mut cpu.flags, a))
 }
 
-fn binary<O: Alu, T: Word>(d: &Decoded<'_>) -> Option<Handler> {
+fn binary<O: Alu, T: Word>(d: &Decoded<'_>, op: &Op) -> Option<Handler> {
+    if d.memory(1) && Simple::fits(op) {
+        return Some(two_paths(reg_mem::<O, T, Simple>, reg_mem::<O, T, Slow>));
+    }
     Some(match (d.register(0), d.register(1), d.memory(0), d.memory(1)) {
         (true, true, ..) => plain(reg_reg::<O, T>),
         (true, _, _, true) => two_paths(reg_mem::<O, T, Fast>, reg_mem::<O, T, Slow>),
@@ -229,12 +232,12 @@ fn unary<O: Unary, T: Word>(d: &Decoded<'_>) -> Handler {
     if d.memory(0) { two_paths(mem::<O, T, Fast>, mem::<O, T, Slow>) } else { plain(reg::<O, T>) }
 }
 
-fn sized_binary<O: Alu>(d: &Decoded<'_>) -> Option<Handler> {
+fn sized_binary<O: Alu>(d: &Decoded<'_>, op: &Op) -> Option<Handler> {
     match d.size(0) {
-        1 => binary::<O, u8>(d),
-        2 => binary::<O, u16>(d),
-        4 => binary::<O, u32>(d),
-        _ => binary::<O, u64>(d),
+        1 => binary::<O, u8>(d, op),
+        2 => binary::<O, u16>(d, op),
+        4 => binary::<O, u32>(d, op),
+        _ => binary::<O, u64>(d, op),
     }
 }
 
@@ -248,17 +251,17 @@ fn sized_unary<O: Unary>(d: &Decoded<'_>) -> Handler {
 }
 
 /// Handlers of the arithmetic and logic instructions.
-pub fn lower(d: &Decoded<'_>, _: &mut Op) -> Option<Lowered> {
+pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     Some(Lowered::straight(match d.instruction.mnemonic() {
-        Mnemonic::Add => sized_binary::<Add>(d)?,
-        Mnemonic::Adc => sized_binary::<Adc>(d)?,
-        Mnemonic::Sub => sized_binary::<Sub>(d)?,
-        Mnemonic::Sbb => sized_binary::<Sbb>(d)?,
-        Mnemonic::And => sized_binary::<And>(d)?,
-        Mnemonic::Or => sized_binary::<Or>(d)?,
-        Mnemonic::Xor => sized_binary::<Xor>(d)?,
-        Mnemonic::Cmp => sized_binary::<Cmp>(d)?,
-        Mnemonic::Test => sized_binary::<Test>(d)?,
+        Mnemonic::Add => sized_binary::<Add>(d, op)?,
+        Mnemonic::Adc => sized_binary::<Adc>(d, op)?,
+        Mnemonic::Sub => sized_binary::<Sub>(d, op)?,
+        Mnemonic::Sbb => sized_binary::<Sbb>(d, op)?,
+        Mnemonic::And => sized_binary::<And>(d, op)?,
+        Mnemonic::Or => sized_binary::<Or>(d, op)?,
+        Mnemonic::Xor => sized_binary::<Xor>(d, op)?,
+        Mnemonic::Cmp => sized_binary::<Cmp>(d, op)?,
+        Mnemonic::Test => sized_binary::<Test>(d, op)?,
         Mnemonic::Inc => sized_unary::<Inc>(d),
         Mnemonic::Dec => sized_unary::<Dec>(d),
         Mnemonic::Neg => sized_unary::<Neg>(d),

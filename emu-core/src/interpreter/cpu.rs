@@ -7,6 +7,7 @@ use super::op::{Faulted, Op, OpRef};
 use super::tlb::{Bank, Tlb};
 use super::word::{RIP_BASE, Regs, SEG_BASE, Word};
 use crate::isa::flags::LazyFlags;
+use crate::memory::Window;
 use crate::mmu::Paging;
 use crate::vcpu::{Segment, SegmentName, Shadow, VcpuState, cr0, cr4, efer, rflags};
 use crate::{Bus, MemoryMap};
@@ -77,6 +78,8 @@ pub struct Cpu {
     /// Linear pages (hashed) from which code was fetched in this epoch.
     pub code_pages: [u64; 64],
     pub s: VcpuState,
+    /// The plain RAM that was last used; empty after every change of the memory map.
+    pub(super) window: Window,
     bus: Option<*mut (dyn Bus + 'static)>,
     memory: *const MemoryMap,
 }
@@ -114,6 +117,7 @@ impl Cpu {
             left: 0,
             code_pages: [0; 64],
             s,
+            window: Window::NONE,
             bus: None,
             memory: std::ptr::null(),
         }
@@ -129,6 +133,7 @@ impl Cpu {
     pub(super) fn detach(&mut self) {
         self.bus = None;
         self.memory = std::ptr::null();
+        self.window = Window::NONE;
     }
 
     /// The board. Tell it of retired instructions first: use [`Cpu::synced_bus`].
@@ -305,8 +310,11 @@ impl Cpu {
         for (i, segment) in self.s.seg.iter().enumerate() {
             let name_base = if long && i < 4 { 0 } else { segment.base };
             self.r.set(SEG_BASE + i as u8, name_base);
+            // Those that have no base in 64-bit mode count as flat only without one, so that their ops need none.
+            let based = i < 4 && segment.base != 0;
             if long
                 || (segment.usable()
+                    && !based
                     && segment.limit == u32::MAX
                     && segment.writable()
                     && !segment.expands_down())
@@ -336,7 +344,7 @@ impl Cpu {
         } else {
             Bank::Supervisor
         };
-        self.tlb.bank = bank as usize * super::tlb::ENTRIES;
+        self.tlb.choose(bank);
     }
 
     /// Recomputes the floating-point guards from CR0, CR4 and the x87 status.
@@ -355,6 +363,7 @@ impl Cpu {
     /// Forgets translations after a change of the paging registers (or of memory under them).
     pub fn flush_tlb(&mut self, keep_global: bool) {
         self.paging = Paging::of(&self.s);
+        self.window = Window::NONE;
         self.tlb.flush(keep_global);
         self.cache.flush_code_tlb();
         self.new_epoch();

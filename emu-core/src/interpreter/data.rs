@@ -5,7 +5,7 @@ use super::Cpu;
 use super::branch::condition_of;
 use super::lower::{Decoded, Lowered};
 use super::op::{Faulted, Handler, Op, complex, faulting, plain, two_paths};
-use super::path::{Fast, Path, Slow};
+use super::path::{Fast, Path, Simple, Slow};
 use super::word::Word;
 use crate::vcpu::rflags;
 use iced_x86::{Mnemonic, OpKind};
@@ -270,12 +270,16 @@ macro_rules! by_size {
 }
 
 macro_rules! hot {
-    ($size:expr, $f:ident) => {
-        match $size {
-            1 => two_paths($f::<u8, Fast>, $f::<u8, Slow>),
-            2 => two_paths($f::<u16, Fast>, $f::<u16, Slow>),
-            4 => two_paths($f::<u32, Fast>, $f::<u32, Slow>),
-            _ => two_paths($f::<u64, Fast>, $f::<u64, Slow>),
+    ($op:expr, $size:expr, $f:ident) => {
+        match ($size, Simple::fits($op)) {
+            (1, true) => two_paths($f::<u8, Simple>, $f::<u8, Slow>),
+            (2, true) => two_paths($f::<u16, Simple>, $f::<u16, Slow>),
+            (4, true) => two_paths($f::<u32, Simple>, $f::<u32, Slow>),
+            (_, true) => two_paths($f::<u64, Simple>, $f::<u64, Slow>),
+            (1, false) => two_paths($f::<u8, Fast>, $f::<u8, Slow>),
+            (2, false) => two_paths($f::<u16, Fast>, $f::<u16, Slow>),
+            (4, false) => two_paths($f::<u32, Fast>, $f::<u32, Slow>),
+            (_, false) => two_paths($f::<u64, Fast>, $f::<u64, Slow>),
         }
     };
 }
@@ -290,16 +294,16 @@ macro_rules! by_wide_size {
     };
 }
 
-fn mov(d: &Decoded<'_>) -> Option<Handler> {
+fn mov(d: &Decoded<'_>, op: &Op) -> Option<Handler> {
     let general = |n: u32| !d.register(n) || d.instruction.op_register(n).is_gpr();
     if !general(0) || !general(1) {
         return None; // segment, control and debug registers: `system`
     }
     let size = d.size(0);
     Some(match (d.memory(0), d.memory(1), d.register(1)) {
-        (true, _, true) => hot!(size, mov_mem_reg),
-        (true, ..) => hot!(size, mov_mem_imm),
-        (_, true, _) => hot!(size, mov_reg_mem),
+        (true, _, true) => hot!(op, size, mov_mem_reg),
+        (true, ..) => hot!(op, size, mov_mem_imm),
+        (_, true, _) => hot!(op, size, mov_reg_mem),
         (_, _, true) => by_size!(size, plain, mov_reg_reg),
         _ => by_size!(size, plain, mov_reg_imm),
     })
@@ -352,7 +356,7 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     let size = || d.size(0);
     let mem0 = d.memory(0);
     Some(Lowered::straight(match d.instruction.mnemonic() {
-        Mnemonic::Mov => mov(d)?,
+        Mnemonic::Mov => mov(d, op)?,
         Mnemonic::Movzx => extend::<false>(d),
         Mnemonic::Movsx | Mnemonic::Movsxd => extend::<true>(d),
         Mnemonic::Lea if op.addr_bytes == 8 => by_wide_size!(size(), plain, lea_wide),

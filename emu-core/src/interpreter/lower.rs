@@ -116,8 +116,8 @@ fn fill_memory(i: &Instruction, mode: Mode, op: &mut Op) {
 fn fill_segment(segment: Register, mode: Mode, op: &mut Op) {
     let number = segment.number() as u8;
     op.seg = number;
-    op.seg_slot = if mode.long && number < 4 { ZERO } else { SEG_BASE + number };
     op.flat = mode.long || mode.flat >> number & 1 != 0;
+    op.seg_slot = if op.flat && number < 4 { ZERO } else { SEG_BASE + number };
 }
 
 fn address_bytes(i: &Instruction, mode: Mode, base: Register, index: Register) -> u8 {
@@ -260,12 +260,13 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
         let ends = op.ends;
         ops.push(op);
         if ends {
-            return Outcome::Block { ops, bytes: at - u64::from(off) };
+            break;
         }
     }
     if ops.is_empty() {
         return Outcome::Truncated;
     }
+    // Also behind an op that ends the block: no handler can run past the last op, whatever it returns.
     let idx = ops.len() as u8;
     ops.push(branch::fall_through(at as u16, idx, mode.flat_code));
     Outcome::Block { ops, bytes: at - u64::from(off) }

@@ -4,12 +4,13 @@
 use super::cache::granules;
 use super::exception::Why;
 use super::op::{Faulted, Op};
-use super::tlb::{Bank, ENTRIES, Tlb};
+use super::tlb::{Bank, Entry};
 use super::word::Scalar;
 use super::{Cpu, exception::vector};
+use crate::MemoryMap;
 use crate::Width;
-use crate::memory::{CODE, DIRTY, PAGE_MASK, PAGE_SIZE};
-use crate::mmu::{Intent, Privilege, Translation, walk};
+use crate::memory::{CODE, DIRTY, PAGE_MASK, PAGE_SIZE, PageView, Window};
+use crate::mmu::{Intent, Privilege, Tables, Translation, walk};
 use crate::vcpu::{Segment, cr0, rflags};
 
 /// Stack segment, for fault classes.
@@ -82,12 +83,11 @@ impl Cpu {
     /// Reads through the TLB; `None` on a miss.
     #[inline(always)]
     pub fn probe_and_read<T: Scalar>(&mut self, linear: u64) -> Option<T> {
-        self.read_in_bank(self.tlb.bank, linear)
+        Self::read_by(self.tlb.read_entry(linear), linear)
     }
 
     #[inline(always)]
-    fn read_in_bank<T: Scalar>(&self, bank: usize, linear: u64) -> Option<T> {
-        let entry = self.tlb.read[Tlb::slot(bank, linear)];
+    fn read_by<T: Scalar>(entry: Entry, linear: u64) -> Option<T> {
         if (linear ^ entry.tag) > PAGE_SIZE - T::SIZE {
             return None;
         }
@@ -99,7 +99,7 @@ impl Cpu {
     /// Writes through the TLB; `None` on a miss.
     #[inline(always)]
     pub fn probe_and_write<T: Scalar>(&mut self, linear: u64, value: T) -> Option<()> {
-        let entry = self.tlb.write[Tlb::slot(self.tlb.bank, linear)];
+        let entry = self.tlb.write_entry(linear);
         if (linear ^ entry.tag) > PAGE_SIZE - T::SIZE {
             return None;
         }
@@ -156,7 +156,7 @@ impl Cpu {
     #[inline(always)]
     pub fn modify<T: Scalar>(&mut self, op: &Op, f: impl FnOnce(&mut Self, T) -> T) -> Result<(), Faulted> {
         let linear = self.linear::<true>(op, T::SIZE)?;
-        let entry = self.tlb.write[Tlb::slot(self.tlb.bank, linear)];
+        let entry = self.tlb.write_entry(linear);
         if (linear ^ entry.tag) <= PAGE_SIZE - T::SIZE {
             self.modify_at(linear.wrapping_add(entry.addend), f);
             Ok(())
@@ -174,8 +174,7 @@ impl Cpu {
     /// its page.
     #[inline(always)]
     fn direct(&self, linear: u64, write: bool) -> Option<(u64, u64)> {
-        let slot = Tlb::slot(self.tlb.bank, linear);
-        let entry = if write { self.tlb.write[slot] } else { self.tlb.read[slot] };
+        let entry = if write { self.tlb.write_entry(linear) } else { self.tlb.read_entry(linear) };
         let hit = (linear ^ entry.tag) < PAGE_SIZE;
         hit.then(|| (linear.wrapping_add(entry.addend), PAGE_SIZE - (linear & PAGE_MASK)))
     }
@@ -237,7 +236,20 @@ impl Cpu {
         intent: Intent,
         privilege: Privilege,
     ) -> Result<Translation, Faulted> {
-        walk(&self.paging, self.memory(), linear, intent, privilege).map_err(|fault| self.pf(linear, fault.0))
+        let tables = Windowed { memory: self.memory(), window: self.window };
+        walk(&self.paging, &tables, linear, intent, privilege).map_err(|fault| self.pf(linear, fault.0))
+    }
+
+    /// How a page answers; plain RAM without asking the memory map again.
+    #[inline]
+    fn page(&mut self, gpa: u64) -> PageView {
+        if let Some(page) = self.window.page(gpa) {
+            return PageView { read: Some(page), write: Some(page) };
+        }
+        if let Some(window) = self.memory().window(gpa) {
+            self.window = window;
+        }
+        self.memory().page(gpa)
     }
 
     /// Translates and remembers: after this the TLB hits, if the page is plain memory.
@@ -245,11 +257,11 @@ impl Cpu {
         &mut self,
         linear: u64,
         intent: Intent,
-        bank: usize,
+        bank: Bank,
         p: Privilege,
     ) -> Result<u64, Faulted> {
         let t = self.translate(linear, intent, p)?;
-        let view = self.memory().page(t.gpa);
+        let view = self.page(t.gpa);
         if let Some(read) = view.read {
             let flags = self.memory().flags(read.frame);
             let same = view.write.is_some_and(|w| w.frame == read.frame);
@@ -257,7 +269,7 @@ impl Cpu {
             if write.is_some() && flags & DIRTY == 0 {
                 self.memory().set_flags(read.frame, DIRTY);
             }
-            self.tlb.fill(Tlb::slot(bank, linear), linear, Some(read.ptr as u64), write, t.global);
+            self.tlb.fill(bank, linear, Some(read.ptr as u64), write, t.global);
         }
         Ok(t.gpa)
     }
@@ -266,13 +278,13 @@ impl Cpu {
     #[inline(never)]
     fn read_slow(&mut self, linear: u64, size: u64, seg: u8) -> Result<u128, Faulted> {
         self.check_address(linear, size, seg)?;
-        let (bank, privilege) = (self.tlb.bank, self.privilege());
+        let (bank, privilege) = (self.tlb.bank(), self.privilege());
         let value = self.read_through(linear, size, bank, privilege)?;
         self.watch(linear, size, false);
         Ok(value)
     }
 
-    fn read_through(&mut self, linear: u64, size: u64, bank: usize, p: Privilege) -> Result<u128, Faulted> {
+    fn read_through(&mut self, linear: u64, size: u64, bank: Bank, p: Privilege) -> Result<u128, Faulted> {
         let gpa = self.translate_and_fill(linear, Intent::Read, bank, p)?;
         let first = (PAGE_SIZE - (linear & PAGE_MASK)).min(size);
         if first == size {
@@ -286,9 +298,13 @@ impl Cpu {
 
     /// Reads inside one page.
     fn read_physical(&mut self, gpa: u64, size: u64) -> Result<u128, Faulted> {
-        if self.memory().page(gpa).read.is_some() {
+        if let Some(page) = self.page(gpa).read {
             let mut bytes = [0; 16];
-            self.memory().read(gpa, &mut bytes[..size as usize]);
+            // SAFETY: `page` is a live host page of the memory map and the bytes lie inside it.
+            unsafe {
+                let from = page.ptr.add((gpa & PAGE_MASK) as usize);
+                std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), size as usize);
+            }
             return Ok(u128::from_le_bytes(bytes));
         }
         self.need_one_shot()?;
@@ -304,7 +320,7 @@ impl Cpu {
     #[inline(never)]
     fn write_slow(&mut self, linear: u64, size: u64, value: u128, seg: u8) -> Result<(), Faulted> {
         self.check_address(linear, size, seg)?;
-        let (bank, privilege) = (self.tlb.bank, self.privilege());
+        let (bank, privilege) = (self.tlb.bank(), self.privilege());
         self.write_through(linear, size, value, bank, privilege)?;
         self.watch(linear, size, true);
         Ok(())
@@ -315,7 +331,7 @@ impl Cpu {
         linear: u64,
         size: u64,
         value: u128,
-        bank: usize,
+        bank: Bank,
         privilege: Privilege,
     ) -> Result<(), Faulted> {
         let gpa = self.translate_and_fill(linear, Intent::Write, bank, privilege)?;
@@ -336,8 +352,9 @@ impl Cpu {
 
     /// A store to a device or onto decoded code must run by itself.
     fn writable_now(&mut self, gpa: u64, size: u64) -> Result<(), Faulted> {
-        match self.memory().page(gpa).write {
-            None if self.memory().page(gpa).read.is_some() => Ok(()), // ROM: swallowed
+        let view = self.page(gpa);
+        match view.write {
+            None if view.read.is_some() => Ok(()), // ROM: swallowed
             None => self.need_one_shot(),
             Some(page) => {
                 let hit = self.memory().flags(page.frame) & CODE != 0
@@ -357,7 +374,7 @@ impl Cpu {
 
     /// Writes inside one page.
     fn write_physical(&mut self, gpa: u64, size: u64, value: u128) {
-        let view = self.memory().page(gpa);
+        let view = self.page(gpa);
         let Some(page) = view.write else {
             if view.read.is_none() {
                 for (at, width) in pieces(gpa, size) {
@@ -394,14 +411,14 @@ impl Cpu {
     /// faults precise: instructions with several stores probe them all first.
     pub fn probe_write(&mut self, linear: u64, size: u64, seg: u8) -> Result<(), Faulted> {
         self.check_address(linear, size, seg)?;
-        let (bank, privilege) = (self.tlb.bank, self.privilege());
+        let (bank, privilege) = (self.tlb.bank(), self.privilege());
         self.probe(linear, size, Intent::Write, bank, privilege)
     }
 
     /// Makes sure that a later read of `size` bytes (any size up to a page) will not fault.
     pub fn probe_read(&mut self, linear: u64, size: u64, seg: u8) -> Result<(), Faulted> {
         self.check_address(linear, size, seg)?;
-        let (bank, privilege) = (self.tlb.bank, self.privilege());
+        let (bank, privilege) = (self.tlb.bank(), self.privilege());
         self.probe(linear, size, Intent::Read, bank, privilege)
     }
 
@@ -410,7 +427,7 @@ impl Cpu {
         linear: u64,
         size: u64,
         intent: Intent,
-        bank: usize,
+        bank: Bank,
         p: Privilege,
     ) -> Result<(), Faulted> {
         let first = (PAGE_SIZE - (linear & PAGE_MASK)).min(size);
@@ -436,28 +453,28 @@ impl Cpu {
     /// Supervisor read whatever the CPL: descriptor tables, TSS, interrupt stacks.
     pub fn read_sys<T: Scalar>(&mut self, linear: u64) -> Result<T, Faulted> {
         let linear = linear & self.system_mask();
-        match self.read_in_bank(self.system_bank(), linear) {
+        match Self::read_by(self.tlb.read_entry_of(Bank::Supervisor, linear), linear) {
             Some(value) => Ok(value),
-            None => self
-                .read_through(linear, T::SIZE, self.system_bank(), Privilege::Implicit)
-                .map(T::from_wide),
+            None => {
+                self.read_through(linear, T::SIZE, Bank::Supervisor, Privilege::Implicit).map(T::from_wide)
+            }
         }
     }
 
     /// Supervisor write whatever the CPL.
     pub fn write_sys<T: Scalar>(&mut self, linear: u64, value: T) -> Result<(), Faulted> {
         let linear = linear & self.system_mask();
-        self.write_through(linear, T::SIZE, value.to_wide(), self.system_bank(), Privilege::Implicit)
+        self.write_through(linear, T::SIZE, value.to_wide(), Bank::Supervisor, Privilege::Implicit)
     }
 
     /// Makes sure that later system writes of `size` bytes will not fault.
     pub fn probe_sys(&mut self, linear: u64, size: u64) -> Result<(), Faulted> {
         let linear = linear & self.system_mask();
-        let entry = self.tlb.write[Tlb::slot(self.system_bank(), linear)];
+        let entry = self.tlb.write_entry_of(Bank::Supervisor, linear);
         if (linear ^ entry.tag) <= PAGE_SIZE - size {
             return Ok(());
         }
-        self.probe(linear, size, Intent::Write, self.system_bank(), Privilege::Implicit)
+        self.probe(linear, size, Intent::Write, Bank::Supervisor, Privilege::Implicit)
     }
 
     /// The address `by` bytes further on. System structures of long mode may lie beyond the addresses of the code
@@ -469,10 +486,6 @@ impl Cpu {
     /// In long mode system structures live at 64-bit addresses even while compatibility code runs.
     fn system_mask(&self) -> u64 {
         if self.long_mode() { u64::MAX } else { u64::from(u32::MAX) }
-    }
-
-    fn system_bank(&self) -> usize {
-        Bank::Supervisor as usize * ENTRIES
     }
 
     /// Reads guest-physical memory directly (A20 applied); not for devices.
@@ -497,6 +510,32 @@ impl Cpu {
                 self.s.pending_debug |= 1 << n;
             }
         }
+    }
+}
+
+/// The paging structures, most of which lie in plain RAM.
+struct Windowed<'a> {
+    memory: &'a MemoryMap,
+    window: Window,
+}
+
+impl Tables for Windowed<'_> {
+    #[inline]
+    fn entry(&self, gpa: u64, wide: bool) -> u64 {
+        let Some(page) = self.window.page(gpa) else { return self.memory.entry(gpa, wide) };
+        // SAFETY: a live host page of the memory map; entries are aligned to their size, so they lie inside it.
+        unsafe {
+            let at = page.ptr.add((gpa & PAGE_MASK) as usize);
+            if wide {
+                at.cast::<u64>().read_unaligned()
+            } else {
+                u64::from(at.cast::<u32>().read_unaligned())
+            }
+        }
+    }
+
+    fn update(&self, gpa: u64, value: u64, wide: bool) {
+        self.memory.update(gpa, value, wide);
     }
 }
 

@@ -7,8 +7,7 @@
 use super::Cpu;
 use super::memory::{SS, canonical};
 use super::op::{Faulted, Op};
-use super::tlb::Tlb;
-use super::word::{SEG_BASE, Scalar, Word};
+use super::word::{Scalar, Word, ZERO};
 use crate::memory::PAGE_SIZE;
 
 /// How an instruction reaches memory. On an error of [`Fast`] nothing has happened; on one of [`Slow`] an exception
@@ -57,8 +56,51 @@ pub trait Path: Copy + 'static {
 #[derive(Clone, Copy)]
 pub struct Fast;
 
+/// [`Fast`] for a memory operand that is base and displacement only, in a segment without a base.
+#[derive(Clone, Copy)]
+pub struct Simple;
+
 #[derive(Clone, Copy)]
 pub struct Slow;
+
+impl Simple {
+    /// Whether the memory operand has the form this path takes.
+    pub fn fits(op: &Op) -> bool {
+        op.flat && op.index == ZERO && op.seg_slot == ZERO
+    }
+}
+
+impl Path for Simple {
+    #[inline(always)]
+    fn linear<const WRITE: bool>(cpu: &mut Cpu, op: &Op, _: u64) -> Result<u64, Faulted> {
+        Ok(cpu.r.get(op.base).wrapping_add(op.disp) & cpu.addr_mask)
+    }
+
+    #[inline(always)]
+    fn read<T: Scalar>(cpu: &mut Cpu, linear: u64, seg: u8) -> Result<T, Faulted> {
+        Fast::read(cpu, linear, seg)
+    }
+
+    #[inline(always)]
+    fn write<T: Scalar>(cpu: &mut Cpu, linear: u64, value: T, seg: u8) -> Result<(), Faulted> {
+        Fast::write(cpu, linear, value, seg)
+    }
+
+    #[inline(always)]
+    fn modify<T: Scalar>(cpu: &mut Cpu, op: &Op, f: impl FnOnce(&mut Cpu, T) -> T) -> Result<(), Faulted> {
+        Fast::modify(cpu, op, f)
+    }
+
+    #[inline(always)]
+    fn stack_linear(cpu: &mut Cpu, offset: u64, size: u64, write: bool) -> Result<u64, Faulted> {
+        Fast::stack_linear(cpu, offset, size, write)
+    }
+
+    #[inline(always)]
+    fn check_target(cpu: &mut Cpu, rip: u64) -> Result<(), Faulted> {
+        Fast::check_target(cpu, rip)
+    }
+}
 
 impl Path for Fast {
     #[inline(always)]
@@ -79,7 +121,7 @@ impl Path for Fast {
     #[inline(always)]
     fn modify<T: Scalar>(cpu: &mut Cpu, op: &Op, f: impl FnOnce(&mut Cpu, T) -> T) -> Result<(), Faulted> {
         let linear = Self::linear::<true>(cpu, op, T::SIZE)?;
-        let entry = cpu.tlb.write[Tlb::slot(cpu.tlb.bank, linear)];
+        let entry = cpu.tlb.write_entry(linear);
         if (linear ^ entry.tag) > PAGE_SIZE - T::SIZE {
             return Err(Faulted);
         }
@@ -89,11 +131,7 @@ impl Path for Fast {
 
     #[inline(always)]
     fn stack_linear(cpu: &mut Cpu, offset: u64, _: u64, _: bool) -> Result<u64, Faulted> {
-        if cpu.stack_flat {
-            Ok(offset.wrapping_add(cpu.r.get(SEG_BASE + SS)) & cpu.addr_mask)
-        } else {
-            Err(Faulted)
-        }
+        if cpu.stack_flat { Ok(offset & cpu.addr_mask) } else { Err(Faulted) }
     }
 
     #[inline(always)]

@@ -145,14 +145,19 @@ impl Run<'_> {
             Activity::Shutdown => return Some(Exit::Shutdown),
             Activity::Halted | Activity::WaitForSipi => return Some(Exit::Halted),
         }
+        let attention = self.attention();
+        if attention & (Attention::STOP | Attention::INIT | Attention::SIPI) != 0 {
+            return Some(Exit::Stopped);
+        }
+        self.cpu.ask_allowance();
+        let left = match self.steps_left() {
+            Ok(left) => left,
+            Err(exit) => return Some(exit),
+        };
         let shadow = self.cpu.s.shadow;
         if self.cpu.s.pending_debug != 0 && shadow != Shadow::MovSs {
             self.debug_trap();
             return None;
-        }
-        let attention = self.attention();
-        if attention & (Attention::STOP | Attention::INIT | Attention::SIPI) != 0 {
-            return Some(Exit::Stopped);
         }
         if attention != 0 && shadow == Shadow::None && self.take_interrupt(attention) {
             return None;
@@ -160,20 +165,18 @@ impl Run<'_> {
         if self.stop.at.is_some_and(|at| at == self.linear_rip() && self.done > 0) {
             return Some(Exit::Debug(DebugStop::Address(self.linear_rip())));
         }
-        self.cpu.ask_allowance();
-        let mut left = self.cpu.left;
-        if let Some(after) = self.stop.after {
-            let more = after.saturating_sub(self.done);
-            if more == 0 {
-                return Some(Exit::Debug(DebugStop::Count));
-            }
-            left = left.min(i64::try_from(more).unwrap_or(i64::MAX));
-        }
-        if left <= 0 {
-            return Some(Exit::Stopped);
-        }
         self.execute(left, shadow);
         None
+    }
+
+    /// How many instructions may run, or why none.
+    fn steps_left(&self) -> Result<i64, Exit> {
+        let after = self.stop.after.map_or(u64::MAX, |after| after.saturating_sub(self.done));
+        match self.cpu.left.min(i64::try_from(after).unwrap_or(i64::MAX)) {
+            _ if after == 0 => Err(Exit::Debug(DebugStop::Count)),
+            ..=0 => Err(Exit::Stopped),
+            left => Ok(left),
+        }
     }
 
     fn linear_rip(&self) -> u64 {
@@ -305,14 +308,11 @@ impl Run<'_> {
     /// The instruction at RIP again, by itself.
     fn retry_alone(&mut self) {
         self.cpu.synced_bus();
-        match self.enter() {
-            Ok(entry) => {
-                self.cpu.budget = 0;
-                self.cpu.budget_mark = 0;
-                self.one_shot(&entry.get().clone());
-                self.count();
-            }
-            Err(Faulted) => {}
+        if let Ok(entry) = self.enter() {
+            self.cpu.budget = 0;
+            self.cpu.budget_mark = 0;
+            self.one_shot(entry.get());
+            self.count();
         }
         if let Why::Exception(exception) = std::mem::replace(&mut self.cpu.why, Why::Lookup) {
             self.raise_exception(exception);
@@ -474,8 +474,13 @@ impl Run<'_> {
     }
 
     /// Delivers an event, and what goes wrong on the way (Intel SDM Vol. 3A 6.15, table 6-5).
+    ///
+    /// Each delivery counts as one instruction: otherwise time would stand still for a guest whose handlers do
+    /// nothing but fault. The allowance covers it: events at a boundary are taken only while some is left, and an
+    /// instruction that faults has not used its own.
     fn raise(&mut self, first: Event) {
         let mut event = first;
+        self.cpu.budget -= 1;
         self.cpu.one_shot = true;
         loop {
             match interrupt::deliver(self.cpu, &event) {

@@ -30,7 +30,7 @@ impl Cpu {
     #[inline(always)]
     pub fn stack_linear(&mut self, offset: u64, size: u64, write: bool) -> Result<u64, Faulted> {
         if self.stack_flat {
-            Ok(offset.wrapping_add(self.r.get(super::word::SEG_BASE + SS)) & self.addr_mask)
+            Ok(offset & self.addr_mask) // a flat stack has no base
         } else {
             self.segment_linear(SS, offset, size, write)
         }

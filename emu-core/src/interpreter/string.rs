@@ -250,6 +250,9 @@ fn size_of_code(d: &Decoded<'_>) -> u32 {
 /// Handlers of the string instructions. INS and OUTS are `system`'s, the SSE instructions of the same names `sse`'s.
 pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     let i = d.instruction;
+    if !i.is_string_instruction() {
+        return None;
+    }
     op.sub = match (i.has_repne_prefix(), i.has_rep_prefix()) {
         (true, _) => REPNE,
         (_, true) => REP,

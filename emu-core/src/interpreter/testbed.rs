@@ -40,6 +40,8 @@ pub struct Board {
     attention: AtomicU32,
     pub retired: u64,
     pub allowance: u64,
+    /// How often the engine may ask for its allowance: code that only faults retires nothing, and must end too.
+    pub patience: u64,
     pub written: Vec<(u16, Width, u64)>,
     /// What every port reads as.
     pub port: u64,
@@ -50,7 +52,8 @@ pub struct Board {
 
 impl Bus for Board {
     fn allowance(&mut self) -> u64 {
-        self.allowance
+        self.patience = self.patience.saturating_sub(1);
+        if self.patience == 0 { 0 } else { self.allowance }
     }
     fn retire(&mut self, n: u64) {
         self.retired += n;
@@ -143,6 +146,7 @@ impl Testbed {
             attention: AtomicU32::new(0),
             retired: 0,
             allowance: 1 << 40,
+            patience: 10_000,
             written: Vec::new(),
             port: 0x1234_5678,
             vector: 0,

@@ -7,21 +7,27 @@ pub const RIP_BASE: u8 = 17;
 /// Segment bases: `SEG_BASE + SegmentName as u8`.
 pub const SEG_BASE: u8 = 18;
 
-/// The register file with a few pseudo-registers, so that effective addresses need no special cases.
-#[derive(Clone, Debug, Default)]
+/// The register file with a few pseudo-registers, so that effective addresses need no special cases. It has a place
+/// for every `u8`, so that no index needs a check; only the first 24 are ever touched.
+#[derive(Clone, Debug)]
 #[repr(transparent)]
-pub struct Regs(pub [u64; 32]);
+pub struct Regs(pub [u64; 256]);
+
+impl Default for Regs {
+    fn default() -> Self {
+        Self([0; 256])
+    }
+}
 
 impl Regs {
-    /// A slot by number; numbers wrap at 32.
     #[inline(always)]
     pub fn get(&self, slot: u8) -> u64 {
-        self.0[(slot & 31) as usize]
+        self.0[slot as usize]
     }
 
     #[inline(always)]
     pub fn set(&mut self, slot: u8, value: u64) {
-        self.0[(slot & 31) as usize] = value;
+        self.0[slot as usize] = value;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The guest-physical memory map: which block answers where.
 
-use super::{Block, Frame, HostPage, MemoryError, PAGE_MASK, PAGE_SIZE, tracker::Tracker};
+use super::{Block, Frame, HostPage, MemoryError, PAGE_MASK, PAGE_SIZE, Window, tracker::Tracker};
 use parking_lot::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -138,6 +138,13 @@ impl MemoryMap {
             let by = page - range.start;
             PageView { read: self.host_page(range.read, by), write: self.host_page(range.write, by) }
         })
+    }
+
+    /// The whole range around `gpa`, if it is plain RAM.
+    pub fn window(&self, gpa: u64) -> Option<Window> {
+        let range = self.range_at(gpa & !PAGE_MASK).filter(|range| range.read == range.write)?;
+        let page = self.host_page(range.read, 0)?;
+        Some(Window { start: range.start, len: range.len, host: page.ptr, frame: page.frame })
     }
 
     /// Calls `part(block, offset in block, offset in buffer, length)` for each page-bounded piece that a block answers.

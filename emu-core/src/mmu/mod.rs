@@ -95,6 +95,28 @@ impl Paging {
     }
 }
 
+/// Where paging structures are read and written.
+pub trait Tables {
+    /// Reads an entry of 8 bytes, or of 4 (zero-extended).
+    fn entry(&self, gpa: u64, wide: bool) -> u64;
+    /// Writes an entry back with more flags set.
+    fn update(&self, gpa: u64, value: u64, wide: bool);
+}
+
+impl Tables for crate::MemoryMap {
+    fn entry(&self, gpa: u64, wide: bool) -> u64 {
+        if wide {
+            u64::from_le_bytes(self.read_array(gpa))
+        } else {
+            u64::from(u32::from_le_bytes(self.read_array(gpa)))
+        }
+    }
+
+    fn update(&self, gpa: u64, value: u64, wide: bool) {
+        self.write(gpa, &value.to_le_bytes()[..if wide { 8 } else { 4 }]);
+    }
+}
+
 /// A translation that succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Translation {

@@ -1,7 +1,6 @@
 //! The page walk itself.
 
-use super::{Intent, Mode, PageFault, Paging, Privilege, Translation, error};
-use crate::MemoryMap;
+use super::{Intent, Mode, PageFault, Paging, Privilege, Tables, Translation, error};
 
 const P: u64 = 1 << 0;
 const RW: u64 = 1 << 1;
@@ -55,14 +54,9 @@ enum End {
     Reserved,
 }
 
-fn entry(memory: &MemoryMap, paging: &Paging, gpa: u64, wide: bool) -> Entry {
+fn entry(memory: &impl Tables, paging: &Paging, gpa: u64, wide: bool) -> Entry {
     let gpa = gpa & paging.a20_mask;
-    let value = if wide {
-        u64::from_le_bytes(memory.read_array(gpa))
-    } else {
-        u64::from(u32::from_le_bytes(memory.read_array(gpa)))
-    };
-    Entry { gpa, value, wide }
+    Entry { gpa, value: memory.entry(gpa, wide), wide }
 }
 
 /// Bits that must be zero in a 64-bit entry: the address bits beyond the physical width, and XD unless enabled.
@@ -71,7 +65,7 @@ fn reserved_wide(paging: &Paging) -> u64 {
     beyond | if paging.nx { 0 } else { XD }
 }
 
-fn walk_32(paging: &Paging, memory: &MemoryMap, linear: u64, path: &mut Path) -> End {
+fn walk_32(paging: &Paging, memory: &impl Tables, linear: u64, path: &mut Path) -> End {
     let directory = (paging.root & 0xFFFF_F000) + ((linear >> 22) & 0x3FF) * 4;
     let pde = entry(memory, paging, directory, false);
     if pde.value & P == 0 {
@@ -99,7 +93,7 @@ const ADDRESS: u64 = 0x000F_FFFF_FFFF_F000;
 /// The levels from `level` (4 = PML4, 3 = PDPT, 2 = PD, 1 = PT) down, starting at `table`.
 fn walk_wide(
     paging: &Paging,
-    memory: &MemoryMap,
+    memory: &impl Tables,
     linear: u64,
     table: u64,
     level: u32,
@@ -153,18 +147,20 @@ fn allowed(paging: &Paging, path: &Path, intent: Intent, privilege: Privilege) -
     match intent {
         Intent::Read => smap_exempt || !paging.smap,
         Intent::Write => (smap_exempt || !paging.smap) && (path.rw || (!user && !paging.wp)),
-        Intent::Fetch => !(path.xd && paging.nx) && (user || !path.us || !paging.smep),
+        Intent::Fetch => {
+            let smep = paging.smep && path.us && !user;
+            !(smep || (path.xd && paging.nx))
+        }
     }
 }
 
 /// Sets A in every entry of the path, and D in the leaf for a write.
-fn mark(memory: &MemoryMap, path: &Path, write: bool) {
+fn mark(memory: &impl Tables, path: &Path, write: bool) {
     for (level, entry) in path.entries[..path.depth].iter().enumerate() {
         let leaf = level + 1 == path.depth;
         let value = entry.value | A | if leaf && write { D } else { 0 };
         if value != entry.value {
-            let bytes = value.to_le_bytes();
-            memory.write(entry.gpa, if entry.wide { &bytes } else { &bytes[..4] });
+            memory.update(entry.gpa, value, entry.wide);
         }
     }
 }
@@ -175,7 +171,7 @@ fn mark(memory: &MemoryMap, path: &Path, write: bool) {
 /// The access is not allowed: the error code for #PF. No flag in memory has changed.
 pub fn walk(
     paging: &Paging,
-    memory: &MemoryMap,
+    memory: &impl Tables,
     linear: u64,
     intent: Intent,
     privilege: Privilege,

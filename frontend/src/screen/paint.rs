@@ -15,6 +15,8 @@ struct Shown {
     size: (usize, usize),
     rows: Vec<Vec<Cell>>,
     text: bool,
+    /// The sequence that placed it.
+    cursor: String,
 }
 
 impl Painter {
@@ -40,10 +42,11 @@ impl Painter {
             let old = stays.as_ref().and_then(|shown| shown.rows.get(index));
             paint_row(&mut out, index, row, old.map(Vec::as_slice));
         }
-        if let Some(screen) = screen {
-            out.push_str(&cursor(screen, size));
+        let cursor = screen.map_or_else(String::new, |screen| cursor(screen, size));
+        if !out.is_empty() || stays.is_none_or(|shown| shown.cursor != cursor) {
+            out.push_str(&cursor);
         }
-        self.shown = Some(Shown { size, rows, text: screen.is_some() });
+        self.shown = Some(Shown { size, rows, text: screen.is_some(), cursor });
         out
     }
 }
@@ -122,7 +125,7 @@ mod tests {
         assert!(first.contains("abcd") && first.contains("efgh") && first.contains("\x1b[2J"));
         let second = painter.paint(Some(&screen("abcdeXgh")), (80, 25));
         assert_eq!(second, "\x1b[2;2H\x1b[0;37;40mX\x1b[0m\x1b[?25l");
-        assert_eq!(painter.paint(Some(&screen("abcdeXgh")), (80, 25)), "\x1b[?25l");
+        assert_eq!(painter.paint(Some(&screen("abcdeXgh")), (80, 25)), "");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::Session;
 use crate::ending::Ending;
 use crate::escape::{self, Escape, Typed, Wish};
 use crate::options::Display;
-use crate::quantity::seconds;
+use crate::quantity::{seconds, shown_count};
 use crate::screen::keys::{self, Stroke};
 use crate::screen::paint::Painter;
 use crate::terminal::{self, Raw};
@@ -139,7 +139,7 @@ impl Session<'_> {
 
     fn status(&self) -> String {
         let (cpu, now) = (self.machine.cpu(), self.machine.now());
-        let million = self.machine.retired() / 1_000_000;
-        format!("{} s of guest time, {million} million instructions, RIP {:#x}", seconds(now), cpu.rip)
+        let count = shown_count(self.machine.retired());
+        format!("{} s of guest time, {count} instructions, RIP {:#x}", seconds(now), cpu.rip)
     }
 }

@@ -52,10 +52,6 @@ impl HostSide {
                 HostRequest::Serial { .. } | HostRequest::Speaker(_) | HostRequest::Exit(_) => {}
             }
         }
-        if machine.resets() != self.resets {
-            self.resets = machine.resets();
-            (self.panic_seen, self.panicked_at) = (false, None);
-        }
         if !serial.is_empty() {
             self.cable.send(&serial);
             self.look_out(&serial, machine.now());
@@ -70,6 +66,14 @@ impl HostSide {
             for record in machine.take_trace() {
                 let _ = writeln!(file, "{record}");
             }
+        }
+    }
+
+    /// If the guest has been reset since the last call, it starts with a clean slate: what panicked is gone.
+    pub(super) fn follow_resets(&mut self, machine: &Machine) {
+        if machine.resets() != self.resets {
+            self.resets = machine.resets();
+            (self.panic_seen, self.panicked_at) = (false, None);
         }
     }
 

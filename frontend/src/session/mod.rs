@@ -9,7 +9,7 @@ use crate::files;
 use crate::guest;
 use crate::inbox::{Happening, Inbox};
 use crate::options::{Display, Run, Serial};
-use crate::quantity::seconds;
+use crate::quantity::{seconds, shown_count};
 use crate::script::{Action, Progress, Script};
 use crate::serial::Cable;
 use crate::terminal;
@@ -103,6 +103,7 @@ impl<'a> Session<'a> {
             if let Some(ending) = self.ended(outcome)? {
                 return Ok(ending);
             }
+            self.host.follow_resets(&self.machine);
         }
     }
 
@@ -223,9 +224,9 @@ impl<'a> Session<'a> {
         }
         let quiet = self.options.console.quiet && ending.code() == 0;
         if !quiet {
-            let (time, instructions) = (seconds(self.machine.now()), self.machine.retired() / 1_000_000);
+            let (time, instructions) = (seconds(self.machine.now()), shown_count(self.machine.retired()));
             let end = ending.line().map_or_else(String::new, |line| format!("{line}, "));
-            eprintln!("posada: {end}after {time} s of guest time and {instructions} million instructions");
+            eprintln!("posada: {end}after {time} s of guest time and {instructions} instructions");
         }
     }
 }

@@ -76,7 +76,7 @@ fn memtest86_runs_its_tests() {
     let mut command = run();
     command.arg("--kernel").arg(guest("memtest86+x64.bin"));
     command.args(["--memory", "16M", "--deterministic", "--serial", "none"]);
-    let script = "screen Memtest86+ v\nscreen Test #0\nwithin 10min\nscreen Test #4\nscreen Errors: 0\n";
+    let script = "screen Memtest86+ v\nscreen Test #3\nscreen Test #5\nscreen Errors: 0\n";
     play(command, script).code(0);
 }
 

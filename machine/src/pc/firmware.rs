@@ -33,8 +33,10 @@ pub(crate) fn items(config: &MachineConfig, layout: &Layout) -> Items {
     items.files.extend(acpi::Tables::new(config.cpu.apic).files());
     if let Some(firmware) = &config.firmware {
         items.files.extend(firmware.vga_bios.clone().map(|bios| ("vgaroms/vgabios.bin", bios)));
-        if let Some(linux) = &config.linux {
-            items.keys.extend(kernel(linux, layout));
+        match &config.linux {
+            Some(linux) => items.keys.extend(kernel(linux, layout)),
+            // A person may want to choose what to boot.
+            None => items.keys.push((key::BOOT_MENU, 1u16.to_le_bytes().to_vec())),
         }
     }
     items

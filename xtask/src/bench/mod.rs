@@ -18,6 +18,7 @@ use table::{Boot, Report, Row};
 
 const BOOT_RUNS: usize = 3;
 const KERNEL_RUNS: usize = 2;
+const NATIVE_RUNS: usize = 7;
 
 /// Guest memory: the same under every emulator.
 const MEMORY: &str = "512M";
@@ -90,14 +91,17 @@ fn boots(peers: &[Peer], guests: &Path) -> Result<Vec<Boot>> {
     for architecture in setup::ARCHITECTURES {
         let kernel = guests.join(architecture).join("vmlinuz");
         let initrd = guests.join(format!("initramfs-{architecture}.cpio.gz"));
-        let mut seconds = Vec::new();
+        let (mut seconds, mut idle) = (Vec::new(), Vec::new());
         for peer in peers {
             eprintln!("bench: booting {architecture} under {}", peer.name);
             let runs: Result<Vec<f64>> = (0..BOOT_RUNS).map(|_| peer.boot(&kernel, &initrd)).collect();
             seconds.push(runs?.into_iter().fold(f64::INFINITY, f64::min));
+            idle.push(peer.idle(&kernel, &initrd)?);
         }
-        let &[posada, qemu] = seconds.as_slice() else { bail!("expected two emulators") };
-        boots.push(Boot { architecture, posada, qemu });
+        let (&[posada, qemu], &[idle_posada, idle_qemu]) = (seconds.as_slice(), idle.as_slice()) else {
+            bail!("expected two emulators")
+        };
+        boots.push(Boot { architecture, posada, qemu, idle: [idle_posada, idle_qemu] });
     }
     Ok(boots)
 }
@@ -105,7 +109,7 @@ fn boots(peers: &[Peer], guests: &Path) -> Result<Vec<Boot>> {
 fn kernels(peers: &[Peer], guests: &Path, program: &Path) -> Result<Vec<Row>> {
     let (kernel, initrd) = (guests.join("amd64/vmlinuz"), guests.join("initramfs-bench.cpio.gz"));
     eprintln!("bench: kernels on the host");
-    let native = least(KERNEL_RUNS, || sample::native(program))?;
+    let native = least(NATIVE_RUNS, || sample::native(program))?;
     let mut emulated = Vec::new();
     for peer in peers {
         eprintln!("bench: kernels under {}", peer.name);

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// One measured kernel of the guest program.
 #[derive(Clone, Debug)]
@@ -16,6 +18,9 @@ pub struct Kernel {
     pub guest_nanoseconds: f64,
     pub checksum: String,
 }
+
+const SETTLING: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(10);
 
 /// An emulator.
 pub struct Peer {
@@ -56,12 +61,27 @@ impl Peer {
 
     /// CPU seconds from the start to the marker of `/init`.
     pub fn boot(&self, kernel: &Path, initrd: &Path) -> Result<f64> {
+        Ok(self.ready(kernel, initrd)?.cpu()? / 1e9)
+    }
+
+    /// The part of a host core that an idle shell takes.
+    pub fn idle(&self, kernel: &Path, initrd: &Path) -> Result<f64> {
+        let run = self.ready(kernel, initrd)?;
+        // The shell starts, and the kernel finishes what it does in the background.
+        sleep(SETTLING);
+        let (cpu, start) = (run.cpu()?, Instant::now());
+        sleep(IDLE);
+        Ok((run.cpu()? - cpu) / 1e9 / start.elapsed().as_secs_f64())
+    }
+
+    /// A run that has just printed the marker.
+    fn ready(&self, kernel: &Path, initrd: &Path) -> Result<Run> {
         let mut run = self.start(kernel, initrd, "", false)?;
         loop {
-            let line =
-                run.line()?.with_context(|| format!("{} ended before the guest was ready", self.name))?;
+            let line = run.line()?;
+            let line = line.with_context(|| format!("{} ended before the guest was ready", self.name))?;
             if line.contains("POSADA-READY") {
-                return Ok(run.cpu()? / 1e9);
+                return Ok(run);
             }
         }
     }

@@ -10,6 +10,8 @@ pub struct Boot {
     pub architecture: &'static str,
     pub posada: f64,
     pub qemu: f64,
+    /// Parts of a core that the idle shells take.
+    pub idle: [f64; 2],
 }
 
 /// CPU nanoseconds of one kernel.
@@ -39,12 +41,13 @@ impl Report {
             "Measured {} on {}, against QEMU {} (TCG); CPU time.\n\n",
             self.date, self.host, self.qemu
         );
-        out.push_str("| boot to the shell | Posada | QEMU TCG | Posada / QEMU |\n|---|---|---|---|\n");
-        for Boot { architecture, posada, qemu } in &self.boots {
+        out.push_str("| boot to the shell | Posada | QEMU TCG | Posada / QEMU | idle shell: Posada, QEMU |\n|---|---|---|---|---|\n");
+        for Boot { architecture, posada, qemu, idle } in &self.boots {
+            let [idle_posada, idle_qemu] = idle.map(|part| format!("{:.1} %", part * 100.0));
+            let ratio = posada / qemu;
             let _ = writeln!(
                 out,
-                "| Debian {architecture} | {posada:.2} s | {qemu:.2} s | {:.2} |",
-                posada / qemu
+                "| Debian {architecture} | {posada:.2} s | {qemu:.2} s | {ratio:.2} | {idle_posada}, {idle_qemu} |"
             );
         }
         out.push_str("\n| kernel | native | Posada | QEMU TCG | Posada / QEMU | Posada / native | ns per instruction |\n");

@@ -1,20 +1,20 @@
-//! Instructions on general registers that came with these extensions: CRC32, MOVNTI, CMPXCHG8B, CMPXCHG16B, fences
-//! and prefetches. They need neither CR4.OSFXSR nor an available FPU.
+//! Instructions on general registers that came with these extensions: CRC32, MOVNTI, CMPXCHG8B, CMPXCHG16B.
+//! They need neither CR4.OSFXSR nor an available FPU.
 
 use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
-use crate::interpreter::op::{Faulted, Handler, Op, faulting, plain};
+use crate::interpreter::op::{Faulted, Handler, Op, faulting};
 use crate::interpreter::word::Word;
 use crate::isa::simd::packed::crc32;
 use crate::vcpu::rflags;
-use iced_x86::{Code, Mnemonic as M};
+use iced_x86::Code;
 
 const AX: u8 = 0;
 const CX: u8 = 1;
 const DX: u8 = 2;
 const BX: u8 = 3;
 
-pub fn pick(d: &Decoded<'_>, _: &mut Op) -> Option<Handler> {
+pub fn pick(d: &Decoded<'_>) -> Option<Handler> {
     use Code::*;
     Some(match d.instruction.code() {
         Crc32_r32_rm8 | Crc32_r64_rm8 => crc::<u8>(d),
@@ -25,18 +25,8 @@ pub fn pick(d: &Decoded<'_>, _: &mut Op) -> Option<Handler> {
         Movnti_m64_r64 => faulting(movnti::<u64>),
         Cmpxchg8b_m64 => faulting(cmpxchg8b),
         Cmpxchg16b_m128 => faulting(cmpxchg16b),
-        _ => return hint(d),
-    })
-}
-
-/// One vCPU sees its own accesses in order, and caches do not exist.
-fn hint(d: &Decoded<'_>) -> Option<Handler> {
-    match d.instruction.mnemonic() {
-        M::Lfence | M::Mfence | M::Sfence => {}
-        M::Prefetchnta | M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetchw => {}
         _ => return None,
-    }
-    Some(plain(|_: &mut Cpu, _: &Op| {}))
+    })
 }
 
 fn crc<T: Word>(d: &Decoded<'_>) -> Handler {

@@ -26,7 +26,7 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
         .or_else(|| float::pick(d))
         .or_else(|| element::pick(d))
         .or_else(|| text::pick(d))
-        .or_else(|| general::pick(d, op))
+        .or_else(|| general::pick(d))
         .or_else(|| control::pick(d))
         .or_else(|| area::pick(d, op))
         .map(Lowered::straight)

@@ -112,7 +112,8 @@ pub fn go(cpu: &mut Cpu, kind: Kind, code: Segment, rip: u64, size: u64) -> Resu
         let stack = Stack::current(cpu, 0);
         frame.probe(cpu, &stack)?;
         check_entry(cpu, &code, rip)?;
-        frame.push_now(cpu, &stack)?;
+        frame.store(cpu, &stack)?;
+        cpu.set_sp(frame.sp(&stack));
     } else {
         check_entry(cpu, &code, rip)?;
     }

@@ -359,3 +359,95 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::*;
+
+    fn next(seed: &mut u64) -> u64 {
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        *seed
+    }
+
+    /// Opcodes of this family, where random bytes would rarely hit.
+    const OPCODES: [&[u8]; 30] = [
+        &[0x0F, 0x00],
+        &[0x0F, 0x01],
+        &[0x0F, 0x02],
+        &[0x0F, 0x03],
+        &[0x0F, 0x20],
+        &[0x0F, 0x21],
+        &[0x0F, 0x22],
+        &[0x0F, 0x23],
+        &[0x0F, 0x30],
+        &[0x0F, 0x32],
+        &[0x0F, 0xA2],
+        &[0x0F, 0x34],
+        &[0x0F, 0x35],
+        &[0x0F, 0x05],
+        &[0x0F, 0x07],
+        &[0x0F, 0xB2],
+        &[0x0F, 0xB4],
+        &[0x8E],
+        &[0x8C],
+        &[0xCF],
+        &[0xCB],
+        &[0xCA],
+        &[0xEA],
+        &[0x9A],
+        &[0xFF],
+        &[0xCD],
+        &[0xC5],
+        &[0xF3, 0x6C],
+        &[0x66, 0xCF],
+        &[0x48, 0xCF],
+    ];
+
+    /// One machine with random registers and code, in one of five modes.
+    fn random_bed(seed: &mut u64) -> Testbed {
+        let mut bed = match next(seed) % 5 {
+            0 => Testbed::real("386"),
+            1 => Testbed::long(),
+            _ => Testbed::protected("x86-64-v2"),
+        };
+        if next(seed).is_multiple_of(2) {
+            bed.handlers(if next(seed).is_multiple_of(2) { 0xEE } else { 0x8E });
+        }
+        let selectors = [0, CODE0, DATA0, CODE3, DATA3, TASK, SPARE, SPARE | 3, 0xFFFF];
+        match next(seed) % 4 {
+            _ if bed.cpu.cr0 & 1 == 0 => {}
+            0 => drop(bed.at_ring(3)),
+            1 if bed.cpu.efer == 0 => drop(bed.at_v86(0x1000, next(seed) & 3)),
+            _ => {}
+        }
+        for n in 0..16 {
+            bed.cpu.gpr[n] = match next(seed) % 4 {
+                0 => u64::from(selectors[(next(seed) % 9) as usize]),
+                1 => next(seed) & 0xF_FFFF,
+                2 => next(seed),
+                _ => bed.cpu.gpr[n],
+            };
+        }
+        for at in (0..0x20).step_by(8) {
+            bed.poke64(GDT + u64::from(SPARE) + at, next(seed));
+            bed.poke64(bed.cpu.gpr[4] & 0xF_FFFF, next(seed));
+            bed.poke64(TSS + 0x60 + at, next(seed));
+        }
+        let start = bed.cpu.seg[1].base + bed.cpu.rip;
+        for at in (0..64).step_by(8) {
+            bed.poke64(start + at, next(seed));
+        }
+        bed.poke(start, OPCODES[(next(seed) % 30) as usize]);
+        bed
+    }
+
+    #[test]
+    fn random_system_code_does_not_panic() {
+        let mut seed = 0x0123_4567_89AB_CDEF;
+        for _ in 0..20_000 {
+            random_bed(&mut seed).step(20);
+        }
+    }
+}

@@ -73,10 +73,11 @@ fn loaded(cpu: &mut Cpu, n: u8, selector: Selector) -> Result<Segment, Faulted> 
     if n == SS { new_ss(cpu, selector) } else { data(cpu, selector, cpu.cpl, Blame::GP) }
 }
 
-/// Makes a segment current. Derived state is only recomputed when more than a base has changed.
+/// Makes a segment current. Derived state is only recomputed when more has changed than one base for another: ops
+/// know whether their segment has a base at all (see `Mode::flat`).
 fn install(cpu: &mut Cpu, n: u8, segment: Segment) {
     let old = std::mem::replace(&mut cpu.s.seg[n as usize], segment);
-    if (old.rights, old.limit) == (segment.rights, segment.limit) {
+    if (old.rights, old.limit, old.base == 0) == (segment.rights, segment.limit, segment.base == 0) {
         let base = if cpu.mode.long && n < 4 { 0 } else { segment.base };
         cpu.r.set(SEG_BASE + n, base);
     } else {

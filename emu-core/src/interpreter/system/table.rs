@@ -26,7 +26,7 @@ fn load_table(cpu: &mut Cpu, op: &Op) -> Result<TableRegister, Faulted> {
     if cpu.mode.long && !canonical(base) {
         return Err(cpu.gp(0));
     }
-    let base = if op.size == 2 { base & 0x00FF_FFFF } else { base };
+    let base = if op.size == 2 && !cpu.mode.long { base & 0x00FF_FFFF } else { base };
     Ok(TableRegister { base, limit })
 }
 
@@ -255,6 +255,16 @@ mod tests {
         bed.step(2);
         assert_eq!((bed.cpu.gdtr.limit, bed.cpu.gdtr.base), (0x1234, 0x34_5678));
         assert_eq!((bed.cpu.idtr.limit, bed.cpu.idtr.base), (0x1234, 0x1234_5678));
+    }
+
+    #[test]
+    fn lgdt_takes_a_64_bit_base() {
+        let mut bed = Testbed::long();
+        bed.poke16(0x1_9000, 0x1234);
+        bed.poke64(0x1_9002, 0xFFFF_8000_1234_5678);
+        bed.code(|a| a.lgdt(qword_ptr(0x1_9000_u64)));
+        bed.step(1);
+        assert_eq!((bed.cpu.gdtr.limit, bed.cpu.gdtr.base), (0x1234, 0xFFFF_8000_1234_5678));
     }
 
     #[test]

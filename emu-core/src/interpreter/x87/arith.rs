@@ -44,9 +44,9 @@ fn registers<A: Arithmetic, const POP: bool>(cpu: &mut Cpu, op: &Op) -> Result<(
     let (value, write) = if cpu.either_empty(destination, source) {
         (F80::INDEFINITE, cpu.stack_fault(StackFault::Underflow))
     } else {
-        let x87 = &cpu.s.x87;
-        let outcome = A::run(cpu.env(), &x87.r[destination], &x87.r[source]);
-        (outcome.value, cpu.settle(outcome.status))
+        let (env, r) = (cpu.env(), &cpu.s.x87.r);
+        let outcome = A::run(env, &r[destination], &r[source]);
+        (outcome.value, cpu.settle(env, outcome.status))
     };
     if write {
         cpu.put(destination, value);
@@ -70,13 +70,13 @@ where
     let (value, write) = if cpu.is_empty(top) {
         (F80::INDEFINITE, cpu.stack_fault(StackFault::Underflow))
     } else {
-        let denormal = M::denormal(raw);
-        let env = if denormal { cpu.exact_env() } else { cpu.env() };
-        let mut outcome = A::run(env, &cpu.s.x87.r[top], &M::widen(raw));
+        let (env, denormal) = (cpu.env(), M::denormal(raw));
+        let run_env = if denormal { env.exact() } else { env };
+        let mut outcome = A::run(run_env, &cpu.s.x87.r[top], &M::widen(raw));
         if denormal {
-            outcome.status = with_denormal(outcome.status, &cpu.s.x87.r[top], cpu.s.x87.control);
+            outcome.status = with_denormal(outcome.status, &cpu.s.x87.r[top], env.control);
         }
-        (outcome.value, cpu.settle(outcome.status))
+        (outcome.value, cpu.settle(env, outcome.status))
     };
     if write {
         cpu.put(top, value);

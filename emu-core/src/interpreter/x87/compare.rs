@@ -40,8 +40,9 @@ fn registers<const QUIET: bool, const POPS: u8>(cpu: &mut Cpu, op: &Op) -> Resul
         empty(cpu, POPS);
         return Ok(());
     }
-    let raised = Fpu::compare(QUIET, cpu.env(), &cpu.s.x87.r[top], &cpu.s.x87.r[other]);
-    if cpu.settle_conditions(raised) {
+    let env = cpu.env();
+    let raised = Fpu::compare(QUIET, env, &cpu.s.x87.r[top], &cpu.s.x87.r[other]);
+    if cpu.settle_conditions(env, raised) {
         pop_times(cpu, POPS);
     }
     Ok(())
@@ -61,14 +62,14 @@ where
         empty(cpu, POPS);
         return Ok(());
     }
-    let denormal = M::denormal(raw);
-    let env = if denormal { cpu.exact_env() } else { cpu.env() };
-    let mut raised = Fpu::compare(false, env, &cpu.s.x87.r[top], &M::widen(raw));
+    let (env, denormal) = (cpu.env(), M::denormal(raw));
+    let run_env = if denormal { env.exact() } else { env };
+    let mut raised = Fpu::compare(false, run_env, &cpu.s.x87.r[top], &M::widen(raw));
     if denormal {
         let conditions = raised & CONDITIONS;
-        raised = with_denormal(raised, &cpu.s.x87.r[top], cpu.s.x87.control) | conditions;
+        raised = with_denormal(raised, &cpu.s.x87.r[top], env.control) | conditions;
     }
-    if cpu.settle_conditions(raised) {
+    if cpu.settle_conditions(env, raised) {
         pop_times(cpu, POPS);
     }
     Ok(())
@@ -82,8 +83,9 @@ fn test(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
         empty(cpu, 0);
         return Ok(());
     }
-    let raised = Fpu::compare(false, cpu.env(), &cpu.s.x87.r[top], &F80::ZERO);
-    cpu.settle_conditions(raised);
+    let env = cpu.env();
+    let raised = Fpu::compare(false, env, &cpu.s.x87.r[top], &F80::ZERO);
+    cpu.settle_conditions(env, raised);
     Ok(())
 }
 
@@ -93,13 +95,14 @@ fn to_flags<const QUIET: bool, const POPS: u8>(cpu: &mut Cpu, op: &Op) -> Result
     cpu.fpu_guard()?;
     cpu.note(op);
     let (top, other) = (cpu.st(0), cpu.st(op.b));
+    let env = cpu.env();
     let (raised, done) = if cpu.either_empty(top, other) {
         (UNORDERED | IE, cpu.stack_fault(StackFault::Underflow))
     } else {
-        let raised = Fpu::compare(QUIET, cpu.env(), &cpu.s.x87.r[top], &cpu.s.x87.r[other]);
-        (raised, cpu.settle(raised & !C1))
+        let raised = Fpu::compare(QUIET, env, &cpu.s.x87.r[top], &cpu.s.x87.r[other]);
+        (raised, cpu.settle(env, raised & !C1))
     };
-    if raised & IE & !cpu.s.x87.control == 0 {
+    if raised & IE & !env.control == 0 {
         let bit = |condition: u16, flag: u64| if raised & condition != 0 { flag } else { 0 };
         cpu.flags.known(bit(C3, rflags::ZF) | bit(C2, rflags::PF) | bit(C0, rflags::CF));
     }

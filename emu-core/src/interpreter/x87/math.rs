@@ -5,7 +5,7 @@ use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
 use crate::interpreter::op::{Faulted, Handler, Op, faulting};
 use crate::isa::x87::status::{C1, C2};
-use crate::isa::x87::{Binary, Fpu, Split, Unary, Unit};
+use crate::isa::x87::{Binary, Env, Fpu, Split, Unary, Unit};
 use crate::vcpu::F80;
 use iced_x86::Mnemonic;
 
@@ -36,14 +36,11 @@ enum Conditions {
     All,
 }
 
-fn settle(cpu: &mut Cpu, raised: u16, conditions: Conditions) -> bool {
+fn settle(cpu: &mut Cpu, env: Env, raised: u16, conditions: Conditions) -> bool {
     match conditions {
-        Conditions::Rounding => cpu.settle(raised),
-        Conditions::Partial => {
-            cpu.s.x87.status = (cpu.s.x87.status & !C2) | (raised & C2);
-            cpu.settle(raised)
-        }
-        Conditions::All => cpu.settle_conditions(raised),
+        Conditions::Rounding => cpu.settle(env, raised),
+        Conditions::Partial => cpu.settle_partial(env, raised),
+        Conditions::All => cpu.settle_conditions(env, raised),
     }
 }
 
@@ -64,8 +61,9 @@ fn unary(cpu: &mut Cpu, op: &Op, operation: Unary, conditions: Conditions) -> Re
     let (value, write) = if cpu.is_empty(top) {
         (F80::INDEFINITE, fault(cpu, StackFault::Underflow, conditions))
     } else {
-        let outcome = Fpu::unary(operation, cpu.env(), &cpu.s.x87.r[top]);
-        (outcome.value, settle(cpu, outcome.status, conditions))
+        let env = cpu.env();
+        let outcome = Fpu::unary(operation, env, &cpu.s.x87.r[top]);
+        (outcome.value, settle(cpu, env, outcome.status, conditions))
     };
     if write {
         cpu.put(top, value);
@@ -87,9 +85,9 @@ fn binary(
     let (value, write) = if cpu.either_empty(top, next) {
         (F80::INDEFINITE, fault(cpu, StackFault::Underflow, conditions))
     } else {
-        let x87 = &cpu.s.x87;
-        let outcome = Fpu::binary(operation, cpu.env(), &x87.r[top], &x87.r[next]);
-        (outcome.value, settle(cpu, outcome.status, conditions))
+        let (env, r) = (cpu.env(), &cpu.s.x87.r);
+        let outcome = Fpu::binary(operation, env, &r[top], &r[next]);
+        (outcome.value, settle(cpu, env, outcome.status, conditions))
     };
     if write && pop {
         cpu.put(next, value);
@@ -109,8 +107,9 @@ fn split(cpu: &mut Cpu, op: &Op, operation: Split, conditions: Conditions) -> Re
         split_fault(cpu, top, pushed, conditions);
         return Ok(());
     }
-    let pair = Fpu::split(operation, cpu.env(), &cpu.s.x87.r[top]);
-    if !settle(cpu, pair.status, conditions) {
+    let env = cpu.env();
+    let pair = Fpu::split(operation, env, &cpu.s.x87.r[top]);
+    if !settle(cpu, env, pair.status, conditions) {
         return Ok(());
     }
     if conditions == Conditions::Partial && pair.status & C2 != 0 {

@@ -3,7 +3,7 @@
 use crate::interpreter::op::{Faulted, Op};
 use crate::interpreter::{Cpu, word::Scalar};
 use crate::isa::x87::Env;
-use crate::isa::x87::status::{B, C1, CONDITIONS, DE, ES, EXCEPTIONS, IE, OE, SF, UE, ZE};
+use crate::isa::x87::status::{B, C1, C2, CONDITIONS, DE, ES, EXCEPTIONS, IE, OE, SF, UE, ZE};
 use crate::memory::{PAGE_MASK, PAGE_SIZE};
 use crate::vcpu::{F80, SegmentName, cr0};
 
@@ -100,43 +100,47 @@ impl Cpu {
         Env { control: self.s.x87.control, status: self.s.x87.status }
     }
 
-    /// For those who look at flags themselves: all that are reported are the operation's own.
-    pub(super) fn exact_env(&self) -> Env {
-        Env { control: self.s.x87.control, status: 0 }
-    }
-
     /// Raises IE and SF. Whether the masked response is to follow.
     #[cold]
     pub(super) fn stack_fault(&mut self, fault: StackFault) -> bool {
         let c1 = if fault == StackFault::Overflow { C1 } else { 0 };
         self.s.x87.status |= SF;
-        self.settle(IE | c1)
+        self.settle(self.env(), IE | c1)
     }
 
-    /// Takes the flags and C1 of an operation. Whether its register result is to be written: not with IE, DE or ZE
-    /// unmasked (Intel SDM Vol. 1 8.5).
+    /// Takes the flags and C1 of an operation that ran in `env`. Whether its register result is to be written: not
+    /// with IE, DE or ZE unmasked (Intel SDM Vol. 1 8.5).
     #[inline(always)]
-    pub(super) fn settle(&mut self, raised: u16) -> bool {
-        self.settle_for(raised, C1, IE | DE | ZE)
+    pub(super) fn settle(&mut self, env: Env, raised: u16) -> bool {
+        self.settle_for(env, raised, C1, IE | DE | ZE)
     }
 
     /// As `settle`, for a store to memory: OE and UE unmasked prevent it too.
     #[inline(always)]
-    pub(super) fn settle_store(&mut self, raised: u16) -> bool {
-        self.settle_for(raised, C1, IE | DE | ZE | OE | UE)
+    pub(super) fn settle_store(&mut self, env: Env, raised: u16) -> bool {
+        self.settle_for(env, raised, C1, IE | DE | ZE | OE | UE)
+    }
+
+    /// As `settle`, with C2: the operand was out of range.
+    pub(super) fn settle_partial(&mut self, env: Env, raised: u16) -> bool {
+        self.settle_for(env, raised, C1 | C2, IE | DE | ZE)
     }
 
     /// As `settle`, with all condition codes.
     #[inline(always)]
-    pub(super) fn settle_conditions(&mut self, raised: u16) -> bool {
-        self.settle_for(raised, CONDITIONS, IE | DE | ZE)
+    pub(super) fn settle_conditions(&mut self, env: Env, raised: u16) -> bool {
+        self.settle_for(env, raised, CONDITIONS, IE | DE | ZE)
     }
 
+    /// `env` rather than the registers it came from, which would have to be loaded again after the operation. And no
+    /// store where nothing changes: TOP, and with it the next instruction's operands, would have to wait for FNSTSW.
     #[inline(always)]
-    fn settle_for(&mut self, raised: u16, conditions: u16, preventing: u16) -> bool {
-        let status = self.s.x87.status;
-        self.s.x87.status = (status & !conditions) | (raised & (conditions | EXCEPTIONS));
-        let unmasked = raised & EXCEPTIONS & !self.s.x87.control;
+    fn settle_for(&mut self, env: Env, raised: u16, conditions: u16, preventing: u16) -> bool {
+        let status = (env.status & !conditions) | (raised & (conditions | EXCEPTIONS));
+        if status != env.status {
+            self.s.x87.status = status;
+        }
+        let unmasked = raised & EXCEPTIONS & !env.control;
         if unmasked == 0 {
             return true;
         }

@@ -38,9 +38,9 @@ fn load_special(cpu: &mut Cpu, value: F80) {
     }
     // DE does not keep the value from being loaded, not even unmasked.
     if !value.is_nan() {
-        cpu.settle(DE);
+        cpu.settle(cpu.env(), DE);
         cpu.push_value(value);
-    } else if cpu.settle(IE) {
+    } else if cpu.settle(cpu.env(), IE) {
         cpu.push_value(value.quieted());
     }
 }
@@ -168,8 +168,11 @@ fn prevents_store(raised: u16, control: u16) -> bool {
 #[inline(always)]
 fn finish_store<const POP: bool>(cpu: &mut Cpu, op: &Op, top: usize, raised: u16) {
     cpu.note_memory(op);
-    let done =
-        if cpu.is_empty(top) { cpu.stack_fault(StackFault::Underflow) } else { cpu.settle_store(raised) };
+    let done = if cpu.is_empty(top) {
+        cpu.stack_fault(StackFault::Underflow)
+    } else {
+        cpu.settle_store(cpu.env(), raised)
+    };
     if POP && done {
         cpu.pop();
     }

@@ -24,6 +24,14 @@ const PRECISION_AND_ROUNDING: u16 = control::PC | control::RC;
 static HOST_CONTROL: u16 = if cfg!(windows) { 0x027F } else { 0x037F };
 const USUAL: u16 = HOST_CONTROL & PRECISION_AND_ROUNDING;
 
+/// Keeps the second run away from the first: FNCLEX and FNINIT cost the processor a hundred cycles even where it only
+/// guesses that it will come to them.
+#[cold]
+#[inline(never)]
+fn exactly(run: impl FnOnce() -> u16) -> u16 {
+    run()
+}
+
 /// `fnstsw` stands between `op` and `store`, so that moving the result out does not disturb C1.
 macro_rules! run {
     ($env:expr, [$($load:literal),*], $op:literal, [$($store:literal),*], $($operand:tt)*) => {{
@@ -47,19 +55,30 @@ macro_rules! run {
             }
         }
         if status & EXCEPTIONS & !env.status != 0 || env.control & UE == 0 {
-            let guest = env.control & (PRECISION_AND_ROUNDING | control::MASKS) | control::FIXED;
-            // SAFETY: as above. FNCLEX drops a pending exception before the next waiting instruction; FNINIT empties
-            // the stack, whose depth depends on what was suppressed.
-            unsafe {
-                asm!("fnclex", "fldcw word ptr [{guest}]", $($load,)* $op, "fnstsw ax", "fnclex",
-                    "fldcw word ptr [{usual}]", $($store,)* "fninit", "fldcw word ptr [{usual}]", $($operand)*,
-                    guest = in(reg) &guest, usual = in(reg) &HOST_CONTROL,
-                    out("ax") status, out("st(0)") _, out("st(1)") _, out("st(2)") _, out("st(3)") _,
-                    out("st(4)") _, out("st(5)") _, out("st(6)") _, out("st(7)") _, options(nostack));
-            }
+            status = exactly(|| {
+                let guest = env.control & (PRECISION_AND_ROUNDING | control::MASKS) | control::FIXED;
+                let status: u16;
+                // SAFETY: as above. FNCLEX drops a pending exception before the next waiting instruction; FNINIT
+                // empties the stack, whose depth depends on what was suppressed.
+                unsafe {
+                    asm!("fnclex", "fldcw word ptr [{guest}]", $($load,)* $op, "fnstsw ax", "fnclex",
+                        "fldcw word ptr [{usual}]", $($store,)* "fninit", "fldcw word ptr [{usual}]", $($operand)*,
+                        guest = in(reg) &guest, usual = in(reg) &HOST_CONTROL,
+                        out("ax") status, out("st(0)") _, out("st(1)") _, out("st(2)") _, out("st(3)") _,
+                        out("st(4)") _, out("st(5)") _, out("st(6)") _, out("st(7)") _, options(nostack));
+                }
+                status
+            });
         }
         status & (EXCEPTIONS | CONDITIONS)
     }};
+}
+
+/// Copies what FSTP has just stored with loads of the size of its stores: one of 16 bytes would have to wait for them
+/// to reach the cache.
+#[inline(always)]
+fn by_parts(value: &F80) -> F80 {
+    F80 { significand: value.significand, exponent: value.exponent }
 }
 
 macro_rules! unary {
@@ -67,7 +86,7 @@ macro_rules! unary {
         let mut value = F80::ZERO;
         let status = run!($env, ["fld tbyte ptr [{a}]"], $op, ["fstp tbyte ptr [{value}]"],
             a = in(reg) $a, value = in(reg) &mut value);
-        Outcome { value, status }
+        Outcome { value: by_parts(&value), status }
     }};
 }
 
@@ -78,7 +97,7 @@ macro_rules! binary {
         let status = run!($env, ["fld tbyte ptr [{b}]", "fld tbyte ptr [{a}]"], $op,
             ["fstp tbyte ptr [{value}]", "fstp st(0)"],
             a = in(reg) $a, b = in(reg) $b, value = in(reg) &mut value);
-        Outcome { value, status }
+        Outcome { value: by_parts(&value), status }
     }};
 }
 
@@ -88,7 +107,7 @@ macro_rules! popping {
         let mut value = F80::ZERO;
         let status = run!($env, ["fld tbyte ptr [{b}]", "fld tbyte ptr [{a}]"], $op, ["fstp tbyte ptr [{value}]"],
             a = in(reg) $a, b = in(reg) $b, value = in(reg) &mut value);
-        Outcome { value, status }
+        Outcome { value: by_parts(&value), status }
     }};
 }
 
@@ -98,7 +117,7 @@ macro_rules! split {
         let status = run!($env, ["fld tbyte ptr [{a}]"], $op,
             ["fstp tbyte ptr [{top}]", "fstp tbyte ptr [{next}]"],
             a = in(reg) $a, top = in(reg) &mut top, next = in(reg) &mut next);
-        Pair { top, next, status }
+        Pair { top: by_parts(&top), next: by_parts(&next), status }
     }};
 }
 

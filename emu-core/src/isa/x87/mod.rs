@@ -70,6 +70,13 @@ pub struct Env {
     pub status: u16,
 }
 
+impl Env {
+    /// For who looks at flags himself: all that are reported will be the operation's own.
+    pub const fn exact(self) -> Self {
+        Self { control: self.control, status: 0 }
+    }
+}
+
 /// A result, and the status bits (exceptions and condition codes) that go with it. If the control word leaves
 /// IE, DE or ZE of `status` unmasked there is no result and `value` means nothing; if it leaves OE or UE unmasked
 /// the exponent is biased by 24576 (Intel SDM Vol. 1 8.5.4, 8.5.5). Condition codes are those that the instruction
