@@ -98,31 +98,41 @@ impl Watchdog {
     }
 }
 
-/// Runs `target` on inputs made from `seed` until `enough(inputs so far)`, or one panics.
-pub fn run(target: fn(&[u8]), seed: u64, mut enough: impl FnMut(u64) -> bool) -> Report {
+/// Runs `target` on inputs made from `seed` until `enough(inputs so far)`, or one panics. Each input is `note`d before
+/// it runs: what does more than panic leaves it as the last one.
+pub fn run(
+    target: fn(&[u8]),
+    seed: u64,
+    mut enough: impl FnMut(u64) -> bool,
+    mut note: impl FnMut(&[u8]),
+) -> Report {
     let watchdog = Watchdog::start();
     let mut random = Random(seed);
     let mut inputs = 0;
+    let mut probe = |input: &[u8]| {
+        note(input);
+        watchdog.run(target, input)
+    };
     while !enough(inputs) {
         let input = random.input();
         inputs += 1;
-        if let Some(panic) = watchdog.run(target, &input) {
-            let finding = Some(minimise(&watchdog, target, Finding { input, panic }));
-            return Report { inputs, finding };
+        if let Some(panic) = probe(&input) {
+            return Report { inputs, finding: Some(minimise(Finding { input, panic }, probe)) };
         }
     }
     Report { inputs, finding: None }
 }
 
 /// [`run`] for some time.
-pub fn run_for(target: fn(&[u8]), seed: u64, time: Duration) -> Report {
+pub fn run_for(target: fn(&[u8]), seed: u64, time: Duration, note: impl FnMut(&[u8])) -> Report {
     let start = Instant::now();
-    run(target, seed, |_| start.elapsed() >= time)
+    run(target, seed, |_| start.elapsed() >= time, note)
 }
 
-/// Cuts the end off, makes pieces zero, leaves pieces out: as long as the panic comes from the same place.
-fn minimise(watchdog: &Watchdog, target: fn(&[u8]), finding: Finding) -> Finding {
-    let mut search = Search { watchdog, target, best: finding, runs: 0 };
+/// Cuts the end off, makes pieces zero, leaves pieces out: as long as the panic that `probe` tells comes from the
+/// same place.
+pub fn minimise(finding: Finding, probe: impl FnMut(&[u8]) -> Option<String>) -> Finding {
+    let mut search = Search { probe, best: finding, runs: 0 };
     search.pieces(|input, at, _| input[..at].to_vec());
     search.pieces(|input, at, end| {
         let mut plainer = input.to_vec();
@@ -133,14 +143,13 @@ fn minimise(watchdog: &Watchdog, target: fn(&[u8]), finding: Finding) -> Finding
     search.best
 }
 
-struct Search<'a> {
-    watchdog: &'a Watchdog,
-    target: fn(&[u8]),
+struct Search<P> {
+    probe: P,
     best: Finding,
     runs: u32,
 }
 
-impl Search<'_> {
+impl<P: FnMut(&[u8]) -> Option<String>> Search<P> {
     /// Tries `change(input, start, end)` on pieces, large ones first.
     fn pieces(&mut self, change: impl Fn(&[u8], usize, usize) -> Vec<u8>) {
         let end_of_budget = self.runs + MINIMISE_RUNS;
@@ -160,7 +169,7 @@ impl Search<'_> {
 
     fn attempt(&mut self, input: Vec<u8>) -> bool {
         self.runs += 1;
-        let panic = self.watchdog.run(self.target, &input);
+        let panic = (self.probe)(&input);
         let same = panic.filter(|panic| place(panic) == place(&self.best.panic));
         same.map(|panic| self.best = Finding { input, panic }).is_some()
     }
@@ -188,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_planted_bug_is_found_and_made_small() {
-        let report = run(planted, 1, |inputs| inputs == 1000);
+        let report = run(planted, 1, |inputs| inputs == 1000, |_| ());
         let finding = report.finding.expect("the bug is easy to find");
         assert_eq!(finding.input.len(), 4, "{finding:?}");
         assert_eq!(finding.input.iter().filter(|byte| **byte != 0).count(), 1);

@@ -20,14 +20,14 @@ fn target(name: &str) -> fn(&[u8]) {
 fn fuzz(name: &str) {
     let seconds = std::env::var("POSADA_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let report = driver::run_for(target(name), seed, Duration::from_secs(seconds));
+    let report = driver::run_for(target(name), seed, Duration::from_secs(seconds), |_| ());
     expect_nothing(name, seed, &report);
 }
 
 #[test]
 fn a_few_inputs_find_nothing() {
     for (name, target) in TARGETS {
-        let report = driver::run(target, 1, |inputs| inputs == 300);
+        let report = driver::run(target, 1, |inputs| inputs == 300, |_| ());
         expect_nothing(name, 1, &report);
     }
 }
