@@ -22,5 +22,8 @@ mod mutate;
 pub use cpu::fuzz_cpu;
 pub use devices::fuzz_devices;
 
+/// A target: panics where it finds a bug.
+pub type Target = fn(&[u8]);
+
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 2] = [("cpu", fuzz_cpu), ("devices", fuzz_devices)];
+pub const TARGETS: [(&str, Target); 2] = [("cpu", fuzz_cpu), ("devices", fuzz_devices)];

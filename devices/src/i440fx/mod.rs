@@ -58,7 +58,7 @@ const fn segment(register: u8, shift: u8, start: u64, len: u64) -> Segment {
     Segment { register, shift, start, len }
 }
 
-/// Data sheet, "PAM - Programmable Attribute Map Registers (PAM[6:0])".
+/// Data sheet, "PAM - Programmable Attribute Map Registers (PAM\[6:0\])".
 const SEGMENTS: [Segment; 13] = [
     segment(0x59, 4, 0xF_0000, 0x1_0000),
     segment(0x5A, 0, 0xC_0000, 0x4000),

@@ -23,7 +23,7 @@ pub const fn irq(irq: u8) -> Pin {
     Pin(16 + (irq & 15))
 }
 
-/// Data sheet, "PIRQRC[A:D] - PIRQx Route Control Registers".
+/// Data sheet, "PIRQRC\[A:D\] - PIRQx Route Control Registers".
 const PIRQRC: u8 = 0x60;
 
 /// Data sheet, "PCI to ISA Bridge Configuration Registers (Function 0)".
@@ -56,7 +56,7 @@ const REGISTERS: &[Register] = &[
     Register::writable(0xAE, Width::Byte, 0x00, 0xFF),
 ];
 
-/// ISA interrupts that a PIRQ can be steered to; 0, 1, 2, 8 and 13 are reserved. Data sheet, "PIRQRC[A:D]".
+/// ISA interrupts that a PIRQ can be steered to; 0, 1, 2, 8 and 13 are reserved. Data sheet, "PIRQRC\[A:D\]".
 const STEERABLE: u16 = 0b1101_1110_1111_1000;
 
 /// The PCI-to-ISA bridge.

@@ -87,7 +87,7 @@ impl Cpu {
     }
 
     #[inline(always)]
-    fn read_by<T: Scalar>(entry: Entry, linear: u64) -> Option<T> {
+    pub(super) fn read_by<T: Scalar>(entry: Entry, linear: u64) -> Option<T> {
         if (linear ^ entry.tag) > PAGE_SIZE - T::SIZE {
             return None;
         }
@@ -209,7 +209,7 @@ impl Cpu {
 
     // ---- slow path -------------------------------------------------------------------------------------------
 
-    fn privilege(&self) -> Privilege {
+    pub(super) fn privilege(&self) -> Privilege {
         if self.cpl == 3 {
             Privilege::User
         } else {
@@ -218,7 +218,7 @@ impl Cpu {
     }
 
     /// Checks that do not depend on translation: canonical address, alignment.
-    fn check_address(&mut self, linear: u64, size: u64, seg: u8) -> Result<(), Faulted> {
+    pub(super) fn check_address(&mut self, linear: u64, size: u64, seg: u8) -> Result<(), Faulted> {
         if self.mode.long && !(canonical(linear) && canonical(linear.wrapping_add(size - 1))) {
             return Err(self.segment_fault(seg));
         }
@@ -242,7 +242,7 @@ impl Cpu {
 
     /// How a page answers; plain RAM without asking the memory map again.
     #[inline]
-    fn page(&mut self, gpa: u64) -> PageView {
+    pub(super) fn page(&mut self, gpa: u64) -> PageView {
         if let Some(page) = self.window.page(gpa) {
             return PageView { read: Some(page), write: Some(page) };
         }
@@ -253,7 +253,7 @@ impl Cpu {
     }
 
     /// Translates and remembers: after this the TLB hits, if the page is plain memory.
-    fn translate_and_fill(
+    pub(super) fn translate_and_fill(
         &mut self,
         linear: u64,
         intent: Intent,
@@ -284,7 +284,13 @@ impl Cpu {
         Ok(value)
     }
 
-    fn read_through(&mut self, linear: u64, size: u64, bank: Bank, p: Privilege) -> Result<u128, Faulted> {
+    pub(super) fn read_through(
+        &mut self,
+        linear: u64,
+        size: u64,
+        bank: Bank,
+        p: Privilege,
+    ) -> Result<u128, Faulted> {
         let gpa = self.translate_and_fill(linear, Intent::Read, bank, p)?;
         let first = (PAGE_SIZE - (linear & PAGE_MASK)).min(size);
         if first == size {
@@ -326,7 +332,7 @@ impl Cpu {
         Ok(())
     }
 
-    fn write_through(
+    pub(super) fn write_through(
         &mut self,
         linear: u64,
         size: u64,
@@ -351,7 +357,7 @@ impl Cpu {
     }
 
     /// A store to a device or onto decoded code must run by itself.
-    fn writable_now(&mut self, gpa: u64, size: u64) -> Result<(), Faulted> {
+    pub(super) fn writable_now(&mut self, gpa: u64, size: u64) -> Result<(), Faulted> {
         let view = self.page(gpa);
         match view.write {
             None if view.read.is_some() => Ok(()), // ROM: swallowed
@@ -403,113 +409,6 @@ impl Cpu {
         self.cache.drop_frame(frame);
         self.memory().clear_flags(frame, CODE);
         self.new_epoch();
-    }
-
-    // ---- probes and system accesses --------------------------------------------------------------------------
-
-    /// Makes sure that a later write of `size` bytes (any size up to a page) will not fault. Part of what makes
-    /// faults precise: instructions with several stores probe them all first.
-    pub fn probe_write(&mut self, linear: u64, size: u64, seg: u8) -> Result<(), Faulted> {
-        self.check_address(linear, size, seg)?;
-        let (bank, privilege) = (self.tlb.bank(), self.privilege());
-        self.probe(linear, size, Intent::Write, bank, privilege)
-    }
-
-    /// Makes sure that a later read of `size` bytes (any size up to a page) will not fault.
-    pub fn probe_read(&mut self, linear: u64, size: u64, seg: u8) -> Result<(), Faulted> {
-        self.check_address(linear, size, seg)?;
-        let (bank, privilege) = (self.tlb.bank(), self.privilege());
-        self.probe(linear, size, Intent::Read, bank, privilege)
-    }
-
-    fn probe(
-        &mut self,
-        linear: u64,
-        size: u64,
-        intent: Intent,
-        bank: Bank,
-        p: Privilege,
-    ) -> Result<(), Faulted> {
-        let first = (PAGE_SIZE - (linear & PAGE_MASK)).min(size);
-        let next = self.wrapped(linear, first);
-        let gpa = self.translate_and_fill(linear, intent, bank, p)?;
-        if first < size {
-            let gpa2 = self.translate_and_fill(next, intent, bank, p)?;
-            self.plain_or_one_shot(gpa2, size - first, intent)?;
-        }
-        self.plain_or_one_shot(gpa, first, intent)
-    }
-
-    fn plain_or_one_shot(&mut self, gpa: u64, size: u64, intent: Intent) -> Result<(), Faulted> {
-        if intent == Intent::Write {
-            self.writable_now(gpa, size)
-        } else if self.memory().page(gpa).read.is_none() {
-            self.need_one_shot()
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Supervisor read whatever the CPL: descriptor tables, TSS, interrupt stacks.
-    pub fn read_sys<T: Scalar>(&mut self, linear: u64) -> Result<T, Faulted> {
-        let linear = linear & self.system_mask();
-        match Self::read_by(self.tlb.read_entry_of(Bank::Supervisor, linear), linear) {
-            Some(value) => Ok(value),
-            None => {
-                self.read_through(linear, T::SIZE, Bank::Supervisor, Privilege::Implicit).map(T::from_wide)
-            }
-        }
-    }
-
-    /// Supervisor write whatever the CPL.
-    pub fn write_sys<T: Scalar>(&mut self, linear: u64, value: T) -> Result<(), Faulted> {
-        let linear = linear & self.system_mask();
-        self.write_through(linear, T::SIZE, value.to_wide(), Bank::Supervisor, Privilege::Implicit)
-    }
-
-    /// Makes sure that later system writes of `size` bytes will not fault.
-    pub fn probe_sys(&mut self, linear: u64, size: u64) -> Result<(), Faulted> {
-        let linear = linear & self.system_mask();
-        let entry = self.tlb.write_entry_of(Bank::Supervisor, linear);
-        if (linear ^ entry.tag) <= PAGE_SIZE - size {
-            return Ok(());
-        }
-        self.probe(linear, size, Intent::Write, Bank::Supervisor, Privilege::Implicit)
-    }
-
-    /// The address `by` bytes further on. System structures of long mode may lie beyond the addresses of the code
-    /// that is running.
-    fn wrapped(&self, linear: u64, by: u64) -> u64 {
-        linear.wrapping_add(by) & if linear > self.addr_mask { u64::MAX } else { self.addr_mask }
-    }
-
-    /// In long mode system structures live at 64-bit addresses even while compatibility code runs.
-    fn system_mask(&self) -> u64 {
-        if self.long_mode() { u64::MAX } else { u64::from(u32::MAX) }
-    }
-
-    /// Reads guest-physical memory directly (A20 applied); not for devices.
-    pub fn read_gpa<const N: usize>(&self, gpa: u64) -> [u8; N] {
-        self.memory().read_array(gpa & self.paging.a20_mask)
-    }
-
-    /// Data breakpoints (Intel SDM Vol. 3B 17.2.5): a hit is a trap after the instruction.
-    fn watch(&mut self, linear: u64, size: u64, write: bool) {
-        if self.s.dr7 & 0xFF == 0 {
-            return;
-        }
-        for n in 0..4 {
-            let kind = self.s.dr7 >> (16 + 4 * n) & 3;
-            let enabled = self.s.dr7 >> (2 * n) & 3 != 0;
-            if !enabled || !(kind == 3 || (kind == 1 && write)) {
-                continue;
-            }
-            let len = [1, 2, 8, 4][(self.s.dr7 >> (18 + 4 * n) & 3) as usize];
-            let start = self.s.dr[n as usize] & !(len - 1);
-            if linear < start.wrapping_add(len) && start < linear.wrapping_add(size) {
-                self.s.pending_debug |= 1 << n;
-            }
-        }
     }
 }
 

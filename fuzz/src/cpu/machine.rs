@@ -181,7 +181,7 @@ impl Ram {
         let kinds = input.u64();
         for vector in 0..256 {
             let kind =
-                0x8E00 | (kinds >> (vector & 31) & 1) << 8 | (kinds >> (vector & 31 | 32) & 1) * 0x6000;
+                0x8E00 | ((kinds >> (vector & 31) & 1) << 8) | ((kinds >> ((vector & 31) | 32) & 1) * 0x6000);
             if mode == Mode::Real {
                 self.put_u32(4 * vector, HANDLERS);
             } else if mode.is_long() {

@@ -1,7 +1,7 @@
 //! The x87 floating-point unit as pure functions on 80-bit images (Intel SDM Vol. 1 chapter 8).
 //!
 //! A [`Unit`] computes: operands, rounding and precision control in, result and raised flags out. On x86-64 that is
-//! the host's own x87 ([`host`]), so every bit of a result is silicon's; [`soft`] is the portable one, and the
+//! the host's own x87 (`host`), so every bit of a result is silicon's; `soft` is the portable one, and the
 //! check on the first. What registers, tags, masks and deferred exceptions make of a result is the interpreter's.
 //!
 //! Transcendentals differ in their last bit between vendors, so a run that executes them is reproducible only on

@@ -1,0 +1,187 @@
+//! Finding code: from RIP to a decoded block, through the jump cache, the code TLB and the block cache.
+
+use super::cache::{self, Block, CodePage};
+use super::cpu::{Cpu, MAX_BLOCK};
+use super::lower::{Outcome, lower_block};
+use super::memory::canonical;
+use super::op::{Faulted, OpRef};
+use super::run::Run;
+use super::word::RIP_BASE;
+use crate::Frame;
+use crate::memory::{CODE, PAGE_MASK, PAGE_SIZE};
+use crate::mmu::{Intent, Privilege, walk};
+use crate::vcpu::SegmentName;
+
+/// No memory: code fetched from the bus.
+const NO_FRAME: Frame = Frame(u32::MAX);
+
+impl Run<'_> {
+    /// The block at RIP.
+    pub(super) fn enter(&mut self) -> Result<OpRef, Faulted> {
+        let from = std::mem::replace(&mut self.cpu.link_from, OpRef::NONE);
+        let cpu = &mut *self.cpu;
+        if cpu.mode.flat_code {
+            let op = cpu.cache.jump(cpu.rip, cpu.generation);
+            if !op.is_none() {
+                let base = cpu.rip & !PAGE_MASK;
+                cpu.r.set(RIP_BASE, base);
+                link(cpu, from, op);
+                return Ok(op);
+            }
+        }
+        self.enter_slowly(from)
+    }
+
+    fn enter_slowly(&mut self, from: OpRef) -> Result<OpRef, Faulted> {
+        self.check_rip()?;
+        let linear = self.linear_rip();
+        let page = self.code_page(linear & !PAGE_MASK)?;
+        let cpu = &mut *self.cpu;
+        let offset = linear & PAGE_MASK;
+        let base = cpu.rip.wrapping_sub(offset);
+        cpu.r.set(RIP_BASE, base);
+        cpu.page_in_limit = cpu.mode.flat_code
+            || (base <= cpu.rip
+                && base.wrapping_add(PAGE_MASK) <= u64::from(cpu.segment(SegmentName::Cs).limit));
+        let key = cache::key(page.frame, offset, cpu.generation as u8);
+        if let Some(block) = cpu.cache.block(key) {
+            let (op, second) = (block.entry(), block.second);
+            if second.is_none() {
+                if cpu.mode.flat_code {
+                    cpu.cache.remember_jump(cpu.rip, cpu.generation, op);
+                }
+                link(cpu, from, op);
+                return Ok(op);
+            }
+            if second == Some(self.code_page(next_page(self.cpu, linear))?.frame) {
+                return Ok(op);
+            }
+        }
+        self.decode(key, page, linear, from)
+    }
+
+    /// RIP must be canonical, or inside CS.
+    fn check_rip(&mut self) -> Result<(), Faulted> {
+        let cpu = &mut *self.cpu;
+        let bad = if cpu.mode.long {
+            !canonical(cpu.rip)
+        } else {
+            !cpu.mode.flat_code && cpu.rip > u64::from(cpu.segment(SegmentName::Cs).limit)
+        };
+        if bad { Err(cpu.gp(0)) } else { Ok(()) }
+    }
+
+    /// The page of code at a linear page address, from the code TLB or by a walk.
+    fn code_page(&mut self, linear_page: u64) -> Result<CodePage, Faulted> {
+        let cpu = &mut *self.cpu;
+        if let Some(page) = cpu.cache.code_page(linear_page, cpu.generation) {
+            return Ok(page);
+        }
+        let privilege = if cpu.cpl == 3 { Privilege::User } else { Privilege::Supervisor { ac: false } };
+        let translation = walk(&cpu.paging, cpu.memory(), linear_page, Intent::Fetch, privilege)
+            .map_err(|fault| cpu.pf(fetch_address(cpu.rip, linear_page, cpu), fault.0))?;
+        let host = cpu.memory().page(translation.gpa).read;
+        let page = CodePage {
+            linear: linear_page,
+            generation: cpu.generation,
+            frame: host.map_or(NO_FRAME, |h| h.frame),
+            host: host.map_or(0, |h| h.ptr as u64),
+        };
+        if page.frame != NO_FRAME {
+            let hash = (linear_page >> 12) as usize & 4095;
+            cpu.code_pages[hash >> 6] |= 1 << (hash & 63);
+            cpu.cache.remember_code_page(page);
+        }
+        Ok(page)
+    }
+
+    /// Decodes the block at `linear` and puts it into the cache.
+    fn decode(
+        &mut self,
+        key: cache::Key,
+        page: CodePage,
+        linear: u64,
+        from: OpRef,
+    ) -> Result<OpRef, Faulted> {
+        let mode = self.cpu.mode;
+        let offset = linear & PAGE_MASK;
+        let mut bytes = [0u8; 1024];
+        let len = (PAGE_SIZE - offset).min(1024) as usize;
+        self.fetch(page, offset, &mut bytes[..len]);
+        match lower_block(&bytes[..len], offset as u16, mode, MAX_BLOCK as usize) {
+            Outcome::Block { ops, bytes } => {
+                let block = Block { ops: ops.into_boxed_slice(), second: None };
+                let op = self.keep(key, block, &[(page.frame, offset, bytes)]);
+                let cpu = &mut *self.cpu;
+                if page.frame == NO_FRAME {
+                    return Ok(op);
+                }
+                if mode.flat_code {
+                    cpu.cache.remember_jump(cpu.rip, cpu.generation, op);
+                }
+                link(cpu, from, op);
+                Ok(op)
+            }
+            Outcome::Truncated => {
+                let next = self.code_page(next_page(self.cpu, linear))?;
+                let mut both = [0u8; 30];
+                both[..len].copy_from_slice(&bytes[..len]);
+                self.fetch(next, 0, &mut both[len..len + 15]);
+                let Outcome::Block { ops, bytes } = lower_block(&both[..len + 15], offset as u16, mode, 1)
+                else {
+                    return Err(self.cpu.ud());
+                };
+                let second = Some(next.frame);
+                let spans =
+                    [(page.frame, offset, len as u64), (next.frame, 0, bytes.saturating_sub(len as u64))];
+                Ok(self.keep(key, Block { ops: ops.into_boxed_slice(), second }, &spans))
+            }
+        }
+    }
+
+    /// Stores a block and marks its frames as code, so that stores to them are seen.
+    fn keep(&mut self, key: cache::Key, block: Block, spans: &[(Frame, u64, u64)]) -> OpRef {
+        let cpu = &mut *self.cpu;
+        for (frame, ..) in spans {
+            if *frame != NO_FRAME && cpu.memory().flags(*frame) & CODE == 0 {
+                cpu.memory().set_flags(*frame, CODE);
+                let host = cpu.memory().frame_address(*frame);
+                cpu.tlb.protect(host);
+            }
+        }
+        cpu.cache.insert(key, block, spans)
+    }
+
+    /// Copies code bytes out of a page; a page of no memory reads from the bus.
+    fn fetch(&mut self, page: CodePage, offset: u64, into: &mut [u8]) {
+        if page.frame == NO_FRAME {
+            // Execution from a device or from nowhere: what a floating bus gives.
+            into.fill(0xFF);
+        } else {
+            self.cpu.memory().read_frame(page.frame, offset, into);
+        }
+    }
+}
+
+fn next_page(cpu: &Cpu, linear: u64) -> u64 {
+    ((linear & !PAGE_MASK).wrapping_add(PAGE_SIZE)) & cpu.addr_mask
+}
+
+/// CR2 for a failed fetch: the first byte that could not be fetched.
+fn fetch_address(rip: u64, linear_page: u64, cpu: &Cpu) -> u64 {
+    let base = if cpu.mode.long { 0 } else { cpu.segment(SegmentName::Cs).base };
+    let linear = base.wrapping_add(rip) & cpu.addr_mask;
+    if linear & !PAGE_MASK == linear_page { linear } else { linear_page }
+}
+
+/// Links a direct branch to the block it has just led to.
+fn link(cpu: &Cpu, from: OpRef, to: OpRef) {
+    if from.is_none() {
+        return;
+    }
+    let branch = from.get();
+    branch.link.set(to);
+    if branch.imm >= PAGE_SIZE {
+        branch.link_generation.set(cpu.generation);
+    }
+}
