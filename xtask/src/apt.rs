@@ -8,15 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Debian 12 still has i386 kernels; used when the host's own package sources lack a package.
-const FALLBACK: &str = "http://deb.debian.org/debian bookworm main";
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-
 pub struct Apt {
     root: PathBuf,
     architecture: &'static str,
-    /// A sources file of our own, instead of the host's.
-    sources: Option<PathBuf>,
 }
 
 /// One line of `apt-get download --print-uris`.
@@ -29,16 +23,12 @@ impl Apt {
     /// A private apt under `root` that has read the package index of one architecture and knows all of `packages`.
     pub fn open(root: &Path, architecture: &'static str, packages: &[&str]) -> Result<Self> {
         require_tools()?;
-        let mut apt = Self { root: root.join(architecture), architecture, sources: None };
+        let apt = Self { root: root.join(architecture), architecture };
         apt.update(packages);
-        if !apt.knows_all(packages) {
-            apt.use_fallback()?;
-            apt.update(packages);
-        }
         match packages.iter().find(|package| !apt.knows(package)) {
             None => Ok(apt),
             Some(package) => bail!(
-                "apt knows no package {package} for {architecture}: is the network (or the mirror in /etc/apt) reachable?"
+                "apt knows no package {package} for {architecture}: is the network reachable, and do the sources in /etc/apt name Debian 12?"
             ),
         }
     }
@@ -64,18 +54,6 @@ impl Apt {
             verify(&deb, &download.sha256)?;
         }
         output(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(folder))?;
-        Ok(())
-    }
-
-    fn use_fallback(&mut self) -> Result<()> {
-        if !Path::new(KEYRING).exists() {
-            bail!(
-                "the package sources of this machine do not have the guests: install debian-archive-keyring and try again"
-            );
-        }
-        let list = self.root.join("fallback.list");
-        fs::write(&list, format!("deb [signed-by={KEYRING}] {FALLBACK}\n"))?;
-        self.sources = Some(list);
         Ok(())
     }
 
@@ -114,10 +92,6 @@ impl Apt {
         option("Dir::State", &self.root.join("state").to_string_lossy());
         option("Dir::State::status", "/dev/null");
         option("Dir::Cache", &self.root.join("cache").to_string_lossy());
-        if let Some(sources) = &self.sources {
-            option("Dir::Etc::sourcelist", &sources.to_string_lossy());
-            option("Dir::Etc::sourceparts", "/dev/null");
-        }
         command.arg("-qq");
         command
     }
@@ -174,7 +148,7 @@ mod tests {
     #[test]
     fn print_uris_line() {
         let line =
-            "'http://deb.debian.org/debian/pool/x_1%2b1_amd64.deb' x_1+1_amd64.deb 928188 SHA256:3d3f\n";
+            "'http://mirror.example/debian/pool/x_1%2b1_amd64.deb' x_1+1_amd64.deb 928188 SHA256:3d3f\n";
         let download = parse_uri(line).unwrap();
         assert_eq!((download.file.as_str(), download.sha256.as_str()), ("x_1+1_amd64.deb", "3d3f"));
         assert!(parse_uri("").is_none());
