@@ -43,3 +43,17 @@ fn fuzz_cpu() {
 fn fuzz_devices() {
     fuzz("devices");
 }
+
+/// Inputs that once found something.
+const FOUND: [(&str, &str); 2] = [
+    ("cpu", include_str!("../found/cpu-past-the-last-op.hex")),
+    ("cpu", include_str!("../found/cpu-handler-that-faults.hex")),
+];
+
+#[test]
+fn what_was_found_stays_fixed() {
+    for (name, input) in FOUND {
+        let input = driver::unhex(input.trim()).expect("hexadecimal");
+        assert_eq!(driver::panic_of(target(name), &input), None);
+    }
+}
