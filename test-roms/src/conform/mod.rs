@@ -1,0 +1,8 @@
+//! The CPU conformance suite: every instruction form that user mode can execute, against the host's own silicon.
+//!
+//! A [`Program`](program::Program) is one instruction or a few; [`Registers`](state::Registers) and patches of memory
+//! are its inputs. Host and engine see the same linear addresses ([`layout`]), so that results compare bit for bit.
+
+pub mod layout;
+pub mod program;
+pub mod state;
