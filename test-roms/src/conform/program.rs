@@ -1,5 +1,6 @@
 //! A program under test: its code and where it lies.
 
+use super::layout::{CODE, WINDOW};
 use serde::{Deserialize, Serialize};
 
 /// The size of code segment it runs in.
@@ -20,6 +21,14 @@ impl CodeSize {
             Self::Bits64 => 64,
         }
     }
+
+    /// The base of its code segment, and of its data segments.
+    pub const fn base(self) -> u64 {
+        match self {
+            Self::Bits16 => WINDOW,
+            _ => 0,
+        }
+    }
 }
 
 /// One instruction, or a sequence of up to eight.
@@ -32,4 +41,16 @@ pub struct Program {
     pub code: Vec<u8>,
     /// What the data, fixed and stack pages are filled from.
     pub seed: u64,
+}
+
+impl Program {
+    /// The linear address of its first byte.
+    pub fn start(&self) -> u64 {
+        CODE + u64::from(self.offset)
+    }
+
+    /// The linear address past its last byte.
+    pub fn end(&self) -> u64 {
+        self.start() + self.code.len() as u64
+    }
 }
