@@ -15,6 +15,7 @@ pub trait Memory {
 }
 
 /// What the pages hold before a run.
+#[derive(Clone)]
 pub struct Content {
     pub code: Box<[u8; CODE_BYTES]>,
     pub fixed: Box<[u8; FIXED_BYTES]>,
@@ -48,6 +49,19 @@ impl Content {
             if let Some(place) = self.place(patch) {
                 place.copy_from_slice(&patch.bytes);
             }
+        }
+    }
+
+    /// Puts back what `plain` has where `patch` was.
+    pub fn copy_from(&mut self, plain: &Self, patch: &Patch) {
+        let range = |base: u64| {
+            let at = usize::try_from(patch.at.checked_sub(base)?).ok()?;
+            Some(at..at.checked_add(patch.bytes.len())?)
+        };
+        if let Some(range) = range(DATA).filter(|range| range.end <= DATA_BYTES) {
+            self.data[range.clone()].copy_from_slice(&plain.data[range]);
+        } else if let Some(range) = range(STACK).filter(|range| range.end <= STACK_BYTES) {
+            self.stack[range.clone()].copy_from_slice(&plain.stack[range]);
         }
     }
 

@@ -4,10 +4,11 @@ use super::layout::{CODE, WINDOW};
 use serde::{Deserialize, Serialize};
 
 /// The size of code segment it runs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CodeSize {
     Bits16,
     Bits32,
+    #[default]
     Bits64,
 }
 
@@ -32,7 +33,7 @@ impl CodeSize {
 }
 
 /// One instruction, or a sequence of up to eight.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     pub size: CodeSize,
     /// Where its first byte lies: bytes from the start of the code pages.

@@ -4,7 +4,7 @@ use emu_core::vcpu::X87;
 use serde::{Deserialize, Serialize};
 
 /// The registers, before or after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registers {
     /// RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 ... R15. Outside 64-bit code: the low 32 bits of the first eight.
     pub gpr: [u64; 16],
@@ -29,7 +29,7 @@ pub struct Patch {
 }
 
 /// One vector's inputs. Memory that no patch names holds what [`super::program::Program::seed`] makes of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
     pub registers: Registers,
     pub patches: Vec<Patch>,

@@ -83,6 +83,17 @@ impl Host {
     }
 }
 
+/// The host CPU's brand string.
+pub fn brand() -> String {
+    use std::arch::x86_64::__cpuid;
+    let words = (0x8000_0002..=0x8000_0004).flat_map(|leaf| {
+        let part = __cpuid(leaf);
+        [part.eax, part.ebx, part.ecx, part.edx]
+    });
+    let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).take_while(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
 fn prepare(control: &mut Control, size: CodeSize, start: u64, registers: &Registers) {
     area::store(registers, &mut control.area);
     control.gpr = registers.gpr;
