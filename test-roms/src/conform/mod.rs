@@ -3,6 +3,10 @@
 //! A [`Program`](program::Program) is one instruction or a few; [`Registers`](state::Registers) and patches of memory
 //! are its inputs. Host and engine see the same linear addresses ([`layout`]), so that results compare bit for bit.
 
+pub mod family;
+pub mod form;
 pub mod layout;
+pub mod offer;
 pub mod program;
 pub mod state;
+pub mod values;
