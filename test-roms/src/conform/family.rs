@@ -115,17 +115,17 @@ fn extension(code: Code) -> Option<Family> {
 fn x87(mnemonic: Mnemonic) -> Option<Family> {
     use Mnemonic::*;
     Some(match mnemonic {
-        Fadd | Faddp | Fiadd | Fsub | Fsubp | Fisub | Fsubr | Fsubrp | Fisubr | Fmul | Fmulp | Fimul | Fdiv
-        | Fdivp | Fidiv | Fdivr | Fdivrp | Fidivr | Fsqrt | Fabs | Fchs | Frndint | Fscale | Fxtract | Fprem
-        | Fprem1 | Fcom | Fcomp | Fcompp | Ficom | Ficomp | Fucom | Fucomp | Fucompp | Fcomi | Fcomip | Fucomi
-        | Fucomip | Ftst | Fxam => Family::X87Arithmetic,
+        Fadd | Faddp | Fiadd | Fsub | Fsubp | Fisub | Fsubr | Fsubrp | Fisubr | Fmul | Fmulp | Fimul
+        | Fdiv | Fdivp | Fidiv | Fdivr | Fdivrp | Fidivr | Fsqrt | Fabs | Fchs | Frndint | Fscale
+        | Fxtract | Fprem | Fprem1 | Fcom | Fcomp | Fcompp | Ficom | Ficomp | Fucom | Fucomp | Fucompp
+        | Fcomi | Fcomip | Fucomi | Fucomip | Ftst | Fxam => Family::X87Arithmetic,
         F2xm1 | Fyl2x | Fyl2xp1 | Fptan | Fpatan | Fsin | Fcos | Fsincos => Family::X87Transcendental,
-        Fld | Fst | Fstp | Fstpnce | Fild | Fist | Fistp | Fisttp | Fbld | Fbstp | Fxch | Fld1 | Fldl2t | Fldl2e
-        | Fldpi | Fldlg2 | Fldln2 | Fldz | Fcmovb | Fcmove | Fcmovbe | Fcmovu | Fcmovnb | Fcmovne | Fcmovnbe
-        | Fcmovnu => Family::X87Transfer,
-        Fldenv | Fnstenv | Fstenv | Fldcw | Fnstcw | Fstcw | Fnop | Fdecstp | Fincstp | Fneni | Feni | Fndisi
-        | Fdisi | Fnclex | Fclex | Fninit | Finit | Fnsetpm | Fsetpm | Frstor | Fnsave | Fsave | Fnstsw | Fstsw
-        | Ffree | Ffreep | Wait => Family::X87Control,
+        Fld | Fst | Fstp | Fstpnce | Fild | Fist | Fistp | Fisttp | Fbld | Fbstp | Fxch | Fld1 | Fldl2t
+        | Fldl2e | Fldpi | Fldlg2 | Fldln2 | Fldz | Fcmovb | Fcmove | Fcmovbe | Fcmovu | Fcmovnb
+        | Fcmovne | Fcmovnbe | Fcmovnu => Family::X87Transfer,
+        Fldenv | Fnstenv | Fstenv | Fldcw | Fnstcw | Fstcw | Fnop | Fdecstp | Fincstp | Fneni | Feni
+        | Fndisi | Fdisi | Fnclex | Fclex | Fninit | Finit | Fnsetpm | Fsetpm | Frstor | Fnsave | Fsave
+        | Fnstsw | Fstsw | Ffree | Ffreep | Wait => Family::X87Control,
         _ => return None,
     })
 }
@@ -145,22 +145,21 @@ fn general(code: Code) -> Family {
         Bt | Bts | Btr | Btc | Bsf | Bsr | Popcnt => Family::Bits,
         Mul | Imul | Div | Idiv => Family::MulDiv,
         Daa | Das | Aaa | Aas | Aam | Aad | Salc => Family::Decimal,
-        Mov | Movzx | Movsx | Movsxd | Lea | Cbw | Cwde | Cdqe | Cwd | Cdq | Cqo | Bswap | Movbe | Xlatb | Nop
-        | Reservednop | Prefetchnta | Prefetcht0 | Prefetcht1 | Prefetcht2 | Prefetch | Prefetchw | Prefetchwt1
-        | Movdiri | Movdir64b | Pause | Endbr32 | Endbr64 | Rdsspd | Rdsspq => Family::Transfer,
+        Mov | Movzx | Movsx | Movsxd | Lea | Cbw | Cwde | Cdqe | Cwd | Cdq | Cqo | Bswap | Movbe | Xlatb
+        | Nop | Reservednop | Prefetchnta | Prefetcht0 | Prefetcht1 | Prefetcht2 | Prefetch | Prefetchw
+        | Prefetchwt1 | Movdiri | Movdir64b | Pause | Endbr32 | Endbr64 | Rdsspd | Rdsspq => Family::Transfer,
         Xchg | Xadd | Cmpxchg | Cmpxchg8b | Cmpxchg16b => Family::Atomic,
         Push | Pop | Pusha | Pushad | Popa | Popad | Enter | Leave => Family::Stack,
         Jmp | Call | Ret | Retf | Jcxz | Jecxz | Jrcxz | Loop | Loope | Loopne | Iret | Iretd | Iretq => {
             Family::Branch
         }
-        Movsb | Movsw | Movsd | Movsq | Cmpsb | Cmpsw | Cmpsd | Cmpsq | Stosb | Stosw | Stosd | Stosq | Lodsb
-        | Lodsw | Lodsd | Lodsq | Scasb | Scasw | Scasd | Scasq | Insb | Insw | Insd | Outsb | Outsw | Outsd => {
-            Family::String
-        }
-        Clc | Stc | Cmc | Cld | Std | Lahf | Sahf | Pushf | Pushfd | Pushfq | Popf | Popfd | Popfq | Cli | Sti
-        | Seto | Setno | Setb | Setae | Sete | Setne | Setbe | Seta | Sets | Setns | Setp | Setnp | Setl | Setge
-        | Setle | Setg | Cmovo | Cmovno | Cmovb | Cmovae | Cmove | Cmovne | Cmovbe | Cmova | Cmovs | Cmovns
-        | Cmovp | Cmovnp | Cmovl | Cmovge | Cmovle | Cmovg => Family::Flags,
+        Movsb | Movsw | Movsd | Movsq | Cmpsb | Cmpsw | Cmpsd | Cmpsq | Stosb | Stosw | Stosd | Stosq
+        | Lodsb | Lodsw | Lodsd | Lodsq | Scasb | Scasw | Scasd | Scasq | Insb | Insw | Insd | Outsb
+        | Outsw | Outsd => Family::String,
+        Clc | Stc | Cmc | Cld | Std | Lahf | Sahf | Pushf | Pushfd | Pushfq | Popf | Popfd | Popfq | Cli
+        | Sti | Seto | Setno | Setb | Setae | Sete | Setne | Setbe | Seta | Sets | Setns | Setp | Setnp
+        | Setl | Setge | Setle | Setg | Cmovo | Cmovno | Cmovb | Cmovae | Cmove | Cmovne | Cmovbe | Cmova
+        | Cmovs | Cmovns | Cmovp | Cmovnp | Cmovl | Cmovge | Cmovle | Cmovg => Family::Flags,
         Lds | Les | Lfs | Lgs | Lss | Lar | Lsl | Verr | Verw | Arpl | Rdfsbase | Rdgsbase | Wrfsbase
         | Wrgsbase => Family::Segment,
         Ud0 | Ud1 | Ud2 => Family::Undefined,

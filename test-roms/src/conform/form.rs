@@ -32,6 +32,7 @@ pub enum Exclusion {
     Vendor,
     SetUp,
     Alias,
+    TwoInstructions,
 }
 
 impl fmt::Display for Exclusion {
@@ -46,6 +47,7 @@ impl fmt::Display for Exclusion {
             Self::Hypervisor => "leaves for the host's hypervisor",
             Self::Vendor => "Intel's and AMD's parts decode it differently",
             Self::SetUp => "depends on how the host's kernel has set up the part",
+            Self::TwoInstructions => "WAIT and another form",
             Self::Alias => "another vendor's name for an opcode that is tried",
         })
     }
@@ -76,12 +78,7 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     Code::values()
         .flat_map(|code| CodeSize::ALL.map(|size| (code, size)))
         .filter(|(code, size)| code.op_code().is_available_in_mode(size.bits()))
-        .map(|(code, size)| Form {
-            code,
-            size,
-            family: Family::of(code),
-            exclusion: exclusion(code, size),
-        })
+        .map(|(code, size)| Form { code, size, family: Family::of(code), exclusion: exclusion(code, size) })
         .collect()
 });
 
@@ -92,7 +89,9 @@ pub fn forms() -> &'static [Form] {
 
 /// The index of a form.
 pub fn index(code: Code, size: CodeSize) -> Option<usize> {
-    FORMS.binary_search_by_key(&(code as usize, order(size)), |form| (form.code as usize, order(form.size))).ok()
+    FORMS
+        .binary_search_by_key(&(code as usize, order(size)), |form| (form.code as usize, order(form.size)))
+        .ok()
 }
 
 fn order(size: CodeSize) -> usize {
@@ -103,6 +102,9 @@ fn exclusion(code: Code, size: CodeSize) -> Option<Exclusion> {
     let info = code.op_code();
     if !info.is_instruction() || code == Code::INVALID {
         return Some(Exclusion::Pseudo);
+    }
+    if info.fwait() {
+        return Some(Exclusion::TwoInstructions);
     }
     if info.decoder_option() != 0 || code == Code::Popw_CS {
         return Some(Exclusion::Obsolete);

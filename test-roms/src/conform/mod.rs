@@ -5,6 +5,7 @@
 
 pub mod family;
 pub mod form;
+pub mod generate;
 pub mod layout;
 pub mod offer;
 pub mod program;

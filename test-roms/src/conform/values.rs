@@ -141,7 +141,10 @@ pub fn float(rng: &mut Rng, exponent: u32, fraction: u32) -> u64 {
         12 => (bias, 0),
         13 => (bias, rng.below(4)),
         14 => (bias - 1, mask(fraction) - rng.below(4)),
-        15 => (bias + 1 + rng.below(u64::from(fraction)), anything & !mask(rng.below(u64::from(fraction)) as u32)),
+        15 => (
+            bias + 1 + rng.below(u64::from(fraction)),
+            anything & !mask(rng.below(u64::from(fraction)) as u32),
+        ),
         16 => (bias + 29 + rng.below(4).min(top - bias - 30), anything),
         17 => (bias.saturating_add(62 + rng.below(4)).min(top - 1), anything),
         18 => (1 + rng.below(top - 1), anything),
@@ -219,7 +222,8 @@ mod tests {
     fn the_same_seed_gives_the_same_values() {
         let take = |seed| {
             let mut rng = Rng(seed);
-            [Element::Int(8), Element::F64, Element::F80, Element::Bcd, Element::Text].map(|e| e.value(&mut rng))
+            [Element::Int(8), Element::F64, Element::F80, Element::Bcd, Element::Text]
+                .map(|e| e.value(&mut rng))
         };
         assert_eq!(take(7), take(7));
         assert_ne!(take(7), take(8));
@@ -228,7 +232,9 @@ mod tests {
     #[test]
     fn values_fit_their_format() {
         let mut rng = Rng(1);
-        for element in [Element::Int(1), Element::Int(4), Element::F16, Element::F32, Element::F80, Element::Bcd] {
+        for element in
+            [Element::Int(1), Element::Int(4), Element::F16, Element::F32, Element::F80, Element::Bcd]
+        {
             for _ in 0..10_000 {
                 let value = element.value(&mut rng);
                 assert_eq!(value >> (8 * element.size()), 0, "{element:?} {value:X}");
