@@ -6,8 +6,12 @@
 pub mod family;
 pub mod form;
 pub mod generate;
+pub mod guest;
 pub mod layout;
-pub mod offer;
+pub mod memory;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub mod native;
+mod offer;
 pub mod program;
 pub mod state;
 pub mod values;

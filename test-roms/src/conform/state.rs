@@ -43,4 +43,15 @@ pub enum End {
     /// By an exception or a trap, INT3 of the filling included. `rip` is what the handler would see as an offset
     /// (outside 64-bit code: EIP).
     Exception { vector: u8, error: u32, rip: u64, cr2: Option<u64> },
+    /// Not at all, or with the CPU shut down: an engine's defect.
+    Lost,
+}
+
+/// What a run left behind, apart from memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub end: End,
+    pub registers: Registers,
+    /// ES, CS, SS, DS, FS, GS.
+    pub selectors: [u16; 6],
 }
