@@ -1,0 +1,32 @@
+//! VEX-encoded instructions on vector registers: AVX, AVX2 and the VEX forms of AES and PCLMULQDQ. What they mean per
+//! 128-bit lane is in `isa::simd`; here are operands, guards, faults, and what crosses lanes.
+
+mod control;
+mod element;
+mod gather;
+mod integer;
+mod mask;
+mod moves;
+pub mod operand;
+mod permute;
+mod wide;
+
+use super::lower::{Decoded, Lowered};
+use super::op::Op;
+use iced_x86::EncodingKind;
+
+/// Handlers of the VEX-encoded instructions that the CPU model offers.
+pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
+    if d.instruction.encoding() != EncodingKind::VEX || !d.offered() {
+        return None;
+    }
+    operand::arrange(d, op);
+    moves::pick(d)
+        .or_else(|| integer::pick(d))
+        .or_else(|| permute::pick(d))
+        .or_else(|| element::pick(d))
+        .or_else(|| mask::pick(d))
+        .or_else(|| gather::pick(d))
+        .or_else(|| control::pick(d))
+        .map(Lowered::straight)
+}
