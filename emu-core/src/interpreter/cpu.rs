@@ -26,6 +26,10 @@ pub struct Mode {
     pub flat: u8,
     /// The code segment covers the whole address space of its size: fetches need no limit check.
     pub flat_code: bool,
+    /// VEX prefixes are recognised: protected mode, but not V86 mode (Intel SDM Vol. 2A 2.3.1).
+    pub vex: bool,
+    /// Number of the CPU model, which says what is an instruction at all.
+    pub model: u8,
 }
 
 /// The interpreter's view of a vCPU.
@@ -324,7 +328,14 @@ impl Cpu {
         }
         self.stack_flat = flat & (1 << SegmentName::Ss as u8) != 0;
         let flat_code = long || (cs.limit == u32::MAX && cs.base == 0);
-        let mode = Mode { long, code32: !long && cs.is(Segment::DB), flat, flat_code };
+        let mode = Mode {
+            long,
+            code32: !long && cs.is(Segment::DB),
+            flat,
+            flat_code,
+            vex: self.protected() && !self.v86(),
+            model: self.s.model,
+        };
         self.mode = mode;
         self.generation = self.cache.generation_for(mode, self.cpl == 3);
         self.update_bank();

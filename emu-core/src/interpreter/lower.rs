@@ -3,9 +3,10 @@
 use super::op::{Faulted, Handler, Op, complex};
 use super::word::{RIP_BASE, SEG_BASE, ZERO};
 use super::{
-    Cpu, alu, bits, branch, cpu::MAX_BLOCK, cpu::Mode, data, fuse, muldiv, shift, sse, stack, string, system,
-    x87,
+    Cpu, alu, bits, bmi, branch, cpu::MAX_BLOCK, cpu::Mode, data, fuse, muldiv, shift, sse, stack, string,
+    system, x87,
 };
+use crate::isa::cpuid::{self, Feature};
 use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, Instruction, OpKind, Register};
 
 /// An instruction with what the families need to know to pick a handler.
@@ -17,6 +18,11 @@ pub struct Decoded<'a> {
 }
 
 impl Decoded<'_> {
+    /// Whether the CPU model has a feature.
+    pub fn has(&self, feature: Feature) -> bool {
+        cpuid::model(self.mode.model).features.has(feature)
+    }
+
     /// Operand size in bytes of a near indirect transfer or return.
     pub fn near_size(&self) -> Option<u64> {
         Some(match self.instruction.code() {
@@ -192,6 +198,7 @@ fn pick(d: &Decoded<'_>, op: &mut Op) -> Lowered {
         .or_else(|| stack::lower(d, op))
         .or_else(|| shift::lower(d, op))
         .or_else(|| bits::lower(d, op))
+        .or_else(|| bmi::lower(d))
         .or_else(|| muldiv::lower(d, op))
         .or_else(|| string::lower(d, op))
         .or_else(|| sse::lower(d, op))

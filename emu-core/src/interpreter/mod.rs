@@ -2,6 +2,7 @@
 
 mod alu;
 mod bits;
+mod bmi;
 mod branch;
 mod cache;
 mod cpu;

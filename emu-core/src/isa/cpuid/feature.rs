@@ -78,10 +78,13 @@ features! {
 
     FSGSBASE = Leaf7Ebx 0;
     TSC_ADJUST = Leaf7Ebx 1;
+    BMI1 = Leaf7Ebx 3;
     SMEP = Leaf7Ebx 7;
+    BMI2 = Leaf7Ebx 8;
     ERMS = Leaf7Ebx 9;
     INVPCID = Leaf7Ebx 10;
     RDSEED = Leaf7Ebx 18;
+    ADX = Leaf7Ebx 19;
     SMAP = Leaf7Ebx 20;
     CLFLUSHOPT = Leaf7Ebx 23;
     CLWB = Leaf7Ebx 24;
@@ -93,6 +96,7 @@ features! {
     ARCH_CAPABILITIES = Leaf7Edx 29;
 
     LAHF_LM = Extended1Ecx 0;
+    LZCNT = Extended1Ecx 5;
     PREFETCHW = Extended1Ecx 8;
     SYSCALL = Extended1Edx 11;
     NX = Extended1Edx 20;

@@ -70,7 +70,7 @@ const X86_64_V2: Features = X86_64.with(&[
     f::GIB_PAGES,
     f::RDTSCP,
 ]);
-const MAX: Features = X86_64_V2.with(&[f::CLFLUSHOPT, f::CLWB, f::RDPID]);
+const MAX: Features = X86_64_V2.with(&[f::CLFLUSHOPT, f::CLWB, f::RDPID, f::BMI1, f::BMI2, f::LZCNT, f::ADX]);
 
 /// All models, oldest first. The index is what `VcpuState::model` holds: rows are only ever appended.
 pub const MODELS: [Model; 9] = [
