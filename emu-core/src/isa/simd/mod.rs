@@ -8,7 +8,11 @@
 pub mod aes;
 pub mod convert;
 pub mod crc;
+pub mod exact;
 pub mod float;
+pub mod fma;
+pub mod format;
+pub mod half;
 #[cfg(target_arch = "x86_64")]
 pub mod host;
 #[cfg(not(target_arch = "x86_64"))]
