@@ -9,10 +9,9 @@ use super::op::{Faulted, Handler, Op, plain, two_paths};
 use super::path::{Fast, Path, Slow};
 use super::word::Word;
 use crate::isa::bits::{self, Bits};
-use crate::isa::cpuid::feature;
 use crate::isa::flags::parity;
 use crate::vcpu::rflags;
-use iced_x86::Mnemonic as M;
+use iced_x86::{EncodingKind, Mnemonic as M};
 
 /// RDX and EDX: the factor that MULX does not name.
 const DX: u8 = 2;
@@ -113,26 +112,26 @@ fn sized<O: Manipulation>(d: &Decoded<'_>) -> Handler {
 
 /// Handlers of the bit-manipulation instructions that this CPU model has.
 pub fn lower(d: &Decoded<'_>) -> Option<Lowered> {
-    let (feature, handler) = match d.instruction.mnemonic() {
-        M::Andn => (feature::BMI1, sized::<Andn> as fn(&Decoded<'_>) -> Handler),
-        M::Bextr => (feature::BMI1, sized::<Bextr> as _),
-        M::Blsi => (feature::BMI1, sized::<Blsi> as _),
-        M::Blsmsk => (feature::BMI1, sized::<Blsmsk> as _),
-        M::Blsr => (feature::BMI1, sized::<Blsr> as _),
-        M::Bzhi => (feature::BMI2, sized::<Bzhi> as _),
-        M::Mulx => (feature::BMI2, sized::<Mulx> as _),
-        M::Pdep => (feature::BMI2, sized::<Pdep> as _),
-        M::Pext => (feature::BMI2, sized::<Pext> as _),
-        M::Rorx => (feature::BMI2, sized::<Rorx> as _),
-        M::Sarx => (feature::BMI2, sized::<Sarx> as _),
-        M::Shlx => (feature::BMI2, sized::<Shlx> as _),
-        M::Shrx => (feature::BMI2, sized::<Shrx> as _),
-        M::Adcx => (feature::ADX, sized::<Adcx> as _),
-        M::Adox => (feature::ADX, sized::<Adox> as _),
+    let handler = match d.instruction.mnemonic() {
+        M::Andn => sized::<Andn>(d),
+        M::Bextr => sized::<Bextr>(d),
+        M::Blsi => sized::<Blsi>(d),
+        M::Blsmsk => sized::<Blsmsk>(d),
+        M::Blsr => sized::<Blsr>(d),
+        M::Bzhi => sized::<Bzhi>(d),
+        M::Mulx => sized::<Mulx>(d),
+        M::Pdep => sized::<Pdep>(d),
+        M::Pext => sized::<Pext>(d),
+        M::Rorx => sized::<Rorx>(d),
+        M::Sarx => sized::<Sarx>(d),
+        M::Shlx => sized::<Shlx>(d),
+        M::Shrx => sized::<Shrx>(d),
+        M::Adcx => sized::<Adcx>(d),
+        M::Adox => sized::<Adox>(d),
         _ => return None,
     };
-    let recognised = d.has(feature) && (d.mode.vex || feature == feature::ADX);
-    recognised.then(|| Lowered::straight(handler(d)))
+    let recognised = d.mode.vex || d.instruction.encoding() == EncodingKind::Legacy;
+    (recognised && d.offered()).then(|| Lowered::straight(handler))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::exception::Why;
 use super::op::{Faulted, Op, OpRef};
 use super::tlb::{Bank, Tlb};
 use super::word::{RIP_BASE, Regs, SEG_BASE, Word};
+use crate::isa::cpuid::component;
 use crate::isa::flags::LazyFlags;
 use crate::memory::Window;
 use crate::mmu::Paging;
@@ -28,7 +29,7 @@ pub struct Mode {
     pub flat_code: bool,
     /// VEX prefixes are recognised: protected mode, but not V86 mode (Intel SDM Vol. 2A 2.3.1).
     pub vex: bool,
-    /// Number of the CPU model, which says what is an instruction at all.
+    /// The CPU model, which says what instructions there are.
     pub model: u8,
 }
 
@@ -63,6 +64,9 @@ pub struct Cpu {
     pub fpu_trap: bool,
     /// SSE instructions need a check first: CR0.EM, TS, or no CR4.OSFXSR.
     pub sse_trap: bool,
+    /// VEX-encoded vector instructions need a check first: CR0.TS, no CR4.OSXSAVE, SSE or AVX not in XCR0, or a mode
+    /// without VEX.
+    pub avx_trap: bool,
     /// The branch that left its block, to be linked to where it goes.
     pub link_from: OpRef,
     pub why: Why,
@@ -107,6 +111,7 @@ impl Cpu {
             page_in_limit: false,
             fpu_trap: false,
             sse_trap: true,
+            avx_trap: true,
             tlb: Tlb::new(),
             generation: 0,
             link_from: OpRef::NONE,
@@ -328,17 +333,13 @@ impl Cpu {
         }
         self.stack_flat = flat & (1 << SegmentName::Ss as u8) != 0;
         let flat_code = long || (cs.limit == u32::MAX && cs.base == 0);
-        let mode = Mode {
-            long,
-            code32: !long && cs.is(Segment::DB),
-            flat,
-            flat_code,
-            vex: self.protected() && !self.v86(),
-            model: self.s.model,
-        };
+        let code32 = !long && cs.is(Segment::DB);
+        let vex = self.protected() && !self.v86();
+        let mode = Mode { long, code32, flat, flat_code, vex, model: self.s.model };
         self.mode = mode;
         self.generation = self.cache.generation_for(mode, self.cpl == 3);
         self.update_bank();
+        self.update_avx();
     }
 
     /// Chooses the TLB bank: privilege, SMAP, alignment checks, data breakpoints.
@@ -364,6 +365,18 @@ impl Cpu {
         let pending = self.s.x87.status & 0x80 != 0;
         self.fpu_trap = blocked || pending;
         self.sse_trap = blocked || self.s.cr4 & cr4::OSFXSR == 0;
+        self.update_avx();
+    }
+
+    fn update_avx(&mut self) {
+        self.avx_trap = self.s.cr0 & cr0::TS != 0 || !self.avx_enabled();
+    }
+
+    /// VEX-encoded vector instructions exist in this mode, and the operating system has enabled them (Intel SDM
+    /// Vol. 2 2.4, the #UD rows of the exception classes).
+    fn avx_enabled(&self) -> bool {
+        const STATE: u64 = component::SSE | component::AVX;
+        self.protected() && !self.v86() && self.s.cr4 & cr4::OSXSAVE != 0 && self.s.xcr0 & STATE == STATE
     }
 
     /// Some enabled breakpoint in DR7 watches data (Intel SDM Vol. 3B 17.2.4).
@@ -408,6 +421,17 @@ impl Cpu {
     #[inline(always)]
     pub fn sse_guard(&mut self) -> Result<(), Faulted> {
         if self.sse_trap { Err(self.sse_blocked()) } else { Ok(()) }
+    }
+
+    /// To be called first by every VEX-encoded vector instruction.
+    #[inline(always)]
+    pub fn avx_guard(&mut self) -> Result<(), Faulted> {
+        if self.avx_trap { Err(self.avx_blocked()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn avx_blocked(&mut self) -> Faulted {
+        if self.avx_enabled() { self.nm() } else { self.ud() }
     }
 
     #[cold]

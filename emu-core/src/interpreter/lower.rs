@@ -3,10 +3,9 @@
 use super::op::{Faulted, Handler, Op, complex};
 use super::word::{RIP_BASE, SEG_BASE, ZERO};
 use super::{
-    Cpu, alu, bits, bmi, branch, cpu::MAX_BLOCK, cpu::Mode, data, fuse, muldiv, shift, sse, stack, string,
-    system, x87,
+    Cpu, alu, avx, bits, bmi, branch, cpu::MAX_BLOCK, cpu::Mode, data, fuse, muldiv, shift, sse, stack,
+    string, system, x87,
 };
-use crate::isa::cpuid::{self, Feature};
 use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, Instruction, OpKind, Register};
 
 /// An instruction with what the families need to know to pick a handler.
@@ -18,11 +17,6 @@ pub struct Decoded<'a> {
 }
 
 impl Decoded<'_> {
-    /// Whether the CPU model has a feature.
-    pub fn has(&self, feature: Feature) -> bool {
-        cpuid::model(self.mode.model).features.has(feature)
-    }
-
     /// Operand size in bytes of a near indirect transfer or return.
     pub fn near_size(&self) -> Option<u64> {
         Some(match self.instruction.code() {
@@ -108,7 +102,11 @@ fn register_number(register: Register) -> u8 {
 /// Fills the memory-operand fields.
 fn fill_memory(i: &Instruction, mode: Mode, op: &mut Op) {
     let base = i.memory_base();
-    let index = i.memory_index();
+    let mut index = i.memory_index();
+    if index.is_vector_register() {
+        op.sub = index.number() as u8; // a gather adds it by itself
+        index = Register::None;
+    }
     let slot = |r: Register| if r == Register::None { ZERO } else { r.number() as u8 };
     op.base = if base.is_ip() { RIP_BASE } else { slot(base) };
     op.index = slot(index);
@@ -204,6 +202,7 @@ fn pick(d: &Decoded<'_>, op: &mut Op) -> Lowered {
         .or_else(|| sse::lower(d, op))
         .or_else(|| x87::lower(d, op))
         .or_else(|| system::lower(d, op))
+        .or_else(|| avx::lower(d, op))
         .unwrap_or_else(|| Lowered::ends(complex(undefined)))
 }
 

@@ -1,6 +1,7 @@
 //! The reference engine: a tail-threaded interpreter over pre-decoded ops. It is complete, and it is the definition.
 
 mod alu;
+mod avx;
 mod bits;
 mod bmi;
 mod branch;
@@ -13,6 +14,7 @@ mod fuse;
 mod lower;
 mod memory;
 mod muldiv;
+mod offer;
 mod op;
 mod path;
 mod probe;

@@ -1,17 +1,18 @@
 //! FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XSAVEC, XRSTOR (Intel SDM Vol. 1 10.5 and chapter 13).
 //!
-//! Components are x87 (bit 0) and SSE (bit 1). Both count as always in use: the init and modified optimisations are
-//! permissions, and a guest that switches engines must not see them come and go. XSAVES and XRSTORS are not offered.
+//! Components are x87 (bit 0), SSE (bit 1) and AVX (bit 2, the upper halves of the YMM registers). x87 and SSE count
+//! as always in use, AVX as long as a bit of it is set: what a guest sees of the init optimisation follows from the
+//! state alone. The modified optimisation is a permission that is not used. XSAVES and XRSTORS are not offered.
 
 use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
 use crate::interpreter::op::{Faulted, Handler, Op, complex};
+use crate::isa::cpuid::{AVX_BYTES, XSAVE_BYTES, component};
 use crate::isa::simd::mxcsr;
 use crate::vcpu::{F80, X87, cr0, cr4};
 use iced_x86::Mnemonic as M;
 
-const X87_COMPONENT: u64 = 1 << 0;
-const SSE_COMPONENT: u64 = 1 << 1;
+const KNOWN: u64 = component::X87 | component::SSE | component::AVX;
 /// XCOMP_BV bit 63: the area is in compacted form.
 const COMPACTED: u64 = 1 << 63;
 
@@ -22,6 +23,8 @@ const XMM: usize = 160;
 const LEGACY: usize = 416;
 const XSTATE_BV: u64 = 512;
 const XCOMP_BV: u64 = 520;
+/// The same in the standard and the compacted form: no other component comes before it.
+const YMM_HIGH: u64 = XSAVE_BYTES as u64;
 /// The legacy region and the XSAVE header, as far as they are accessed or probed.
 const FXSAVE_SIZE: u64 = 512;
 const HEADER_SIZE: u64 = 64;
@@ -41,7 +44,8 @@ pub fn pick(d: &Decoded<'_>, op: &mut Op) -> Option<Handler> {
     Some(match mnemonic {
         M::Fxsave | M::Fxsave64 => complex(fxsave),
         M::Fxrstor | M::Fxrstor64 => complex(fxrstor),
-        M::Xsave | M::Xsave64 | M::Xsaveopt | M::Xsaveopt64 => complex(xsave),
+        M::Xsave | M::Xsave64 => complex(xsave),
+        M::Xsaveopt | M::Xsaveopt64 => complex(xsaveopt),
         M::Xsavec | M::Xsavec64 => complex(xsavec),
         M::Xrstor | M::Xrstor64 => complex(xrstor),
         _ => return None,
@@ -167,7 +171,7 @@ fn fxsave(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     fx_guard(cpu)?;
     let area = locate::<true>(cpu, op, FXSAVE_SIZE, 16)?;
     cpu.probe_write(area, FXSAVE_SIZE, op.seg)?;
-    store_legacy(cpu, op, area, X87_COMPONENT | SSE_COMPONENT)
+    store_legacy(cpu, op, area, component::X87 | component::SSE)
 }
 
 /// The parts of the legacy region that belong to `components`.
@@ -177,11 +181,11 @@ fn store_legacy(cpu: &mut Cpu, op: &Op, area: u64, components: u64) -> Result<()
     put_x87(&mut image, &cpu.s.x87, op.sub != 0);
     put_mxcsr(&mut image, cpu.s.mxcsr);
     put_xmm(&mut image, &cpu.s.xmm[..count]);
-    if components & X87_COMPONENT != 0 {
+    if components & component::X87 != 0 {
         write(cpu, op, area, &image, 0, MXCSR)?;
         write(cpu, op, area, &image, REGISTERS, XMM)?;
     }
-    if components & SSE_COMPONENT != 0 {
+    if components & component::SSE != 0 {
         write(cpu, op, area, &image, MXCSR, REGISTERS)?;
         write(cpu, op, area, &image, XMM, XMM + 16 * count)?;
     }
@@ -223,33 +227,87 @@ fn xsave_guard(cpu: &mut Cpu) -> Result<(), Faulted> {
 /// The requested-feature bitmap: EDX:EAX as far as XCR0 enables it.
 fn requested(cpu: &Cpu) -> u64 {
     let (low, high) = (cpu.reg::<u32>(0), cpu.reg::<u32>(2));
-    (u64::from(high) << 32 | u64::from(low)) & cpu.s.xcr0 & (X87_COMPONENT | SSE_COMPONENT)
+    (u64::from(high) << 32 | u64::from(low)) & cpu.s.xcr0 & KNOWN
 }
 
-fn locate_probed(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
-    let area = locate::<true>(cpu, op, FXSAVE_SIZE + HEADER_SIZE, 64)?;
+impl Cpu {
+    /// XINUSE (Intel SDM Vol. 1 13.6).
+    pub fn components_in_use(&self) -> u64 {
+        let avx = self.s.ymm_high.iter().any(|half| *half != 0);
+        component::X87 | component::SSE | if avx { component::AVX } else { 0 }
+    }
+}
+
+fn bytes(components: u64) -> u64 {
+    FXSAVE_SIZE + HEADER_SIZE + if components & component::AVX != 0 { u64::from(AVX_BYTES) } else { 0 }
+}
+
+/// The area, in which everything that belongs to `components` can be written.
+fn locate_probed(cpu: &mut Cpu, op: &Op, components: u64) -> Result<u64, Faulted> {
+    let area = locate::<true>(cpu, op, bytes(components), 64)?;
     cpu.probe_write(area, FXSAVE_SIZE, op.seg)?;
-    cpu.probe_write(area.wrapping_add(XSTATE_BV) & cpu.addr_mask, HEADER_SIZE, op.seg)?;
+    let rest = bytes(components) - FXSAVE_SIZE;
+    cpu.probe_write(area.wrapping_add(XSTATE_BV) & cpu.addr_mask, rest, op.seg)?;
     Ok(area)
 }
 
-/// XSAVE, and XSAVEOPT, which may but need not omit what has not changed.
+/// Where half of an upper half lies.
+fn ymm_offset(register: usize, half: u64) -> u64 {
+    YMM_HIGH + 16 * register as u64 + 8 * half
+}
+
+fn store_avx(cpu: &mut Cpu, op: &Op, area: u64, components: u64) -> Result<(), Faulted> {
+    if components & component::AVX == 0 {
+        return Ok(());
+    }
+    for n in 0..xmm_count(cpu) {
+        let value = cpu.s.ymm_high[n];
+        write_u64(cpu, op, area, ymm_offset(n, 0), value as u64)?;
+        write_u64(cpu, op, area, ymm_offset(n, 1), (value >> 64) as u64)?;
+    }
+    Ok(())
+}
+
+/// MXCSR belongs to AVX as well in the standard form (Intel SDM Vol. 1 13.7).
+fn store_mxcsr(cpu: &mut Cpu, op: &Op, area: u64, components: u64) -> Result<(), Faulted> {
+    if components & component::AVX == 0 {
+        return Ok(());
+    }
+    let value = u64::from(cpu.s.mxcsr) | u64::from(mxcsr::WRITABLE) << 32;
+    write_u64(cpu, op, area, MXCSR as u64, value)
+}
+
+/// XSAVE writes all that is asked for, in use or not.
 fn xsave(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    standard(cpu, op, |_, requested| requested)
+}
+
+/// XSAVEOPT leaves out what is not in use.
+fn xsaveopt(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    standard(cpu, op, |cpu, requested| requested & cpu.components_in_use())
+}
+
+fn standard(cpu: &mut Cpu, op: &Op, chosen: impl Fn(&Cpu, u64) -> u64) -> Result<(), Faulted> {
     xsave_guard(cpu)?;
-    let area = locate_probed(cpu, op)?;
-    let components = requested(cpu);
+    let requested = requested(cpu);
+    let area = locate_probed(cpu, op, requested)?;
+    let components = chosen(cpu, requested);
     let before = read_u64(cpu, op, area, XSTATE_BV)?;
     store_legacy(cpu, op, area, components)?;
-    write_u64(cpu, op, area, XSTATE_BV, before | components)
+    store_mxcsr(cpu, op, area, requested)?;
+    store_avx(cpu, op, area, components)?;
+    write_u64(cpu, op, area, XSTATE_BV, before & !requested | requested & cpu.components_in_use())
 }
 
 fn xsavec(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     xsave_guard(cpu)?;
-    let area = locate_probed(cpu, op)?;
-    let components = requested(cpu);
+    let requested = requested(cpu);
+    let area = locate_probed(cpu, op, requested)?;
+    let components = requested & cpu.components_in_use();
     store_legacy(cpu, op, area, components)?;
+    store_avx(cpu, op, area, components)?;
     write_u64(cpu, op, area, XSTATE_BV, components)?;
-    write_u64(cpu, op, area, XCOMP_BV, components | COMPACTED)
+    write_u64(cpu, op, area, XCOMP_BV, requested | COMPACTED)
 }
 
 /// What XRSTOR's header asks for: XSTATE_BV, and whether the form is compacted.
@@ -270,22 +328,63 @@ fn read_header(cpu: &mut Cpu, op: &Op, area: u64) -> Result<(u64, bool), Faulted
     if valid { Ok((state, compacted)) } else { Err(cpu.gp(0)) }
 }
 
-/// Components that are requested but not in XSTATE_BV take their initial state. In the standard form MXCSR is always
-/// loaded with SSE; in the compacted form it is part of the component.
+/// The upper halves in the area; zeros where the component is absent.
+fn read_avx(cpu: &mut Cpu, op: &Op, area: u64, present: u64) -> Result<[u128; 16], Faulted> {
+    let mut image = [0; 16];
+    if present & component::AVX == 0 {
+        return Ok(image);
+    }
+    for (n, value) in image.iter_mut().enumerate().take(xmm_count(cpu)) {
+        let low = read_u64(cpu, op, area, ymm_offset(n, 0))?;
+        let high = read_u64(cpu, op, area, ymm_offset(n, 1))?;
+        *value = u128::from(high) << 64 | u128::from(low);
+    }
+    Ok(image)
+}
+
+/// MXCSR as XRSTOR leaves it. In the standard form it is always loaded, with SSE and with AVX; in the compacted form
+/// it is part of SSE.
+fn restored_mxcsr(cpu: &mut Cpu, image: &Legacy, form: Form) -> Result<u32, Faulted> {
+    let Form { requested, present, compacted } = form;
+    let owners = if compacted { component::SSE } else { component::SSE | component::AVX };
+    if requested & owners == 0 {
+        Ok(cpu.s.mxcsr)
+    } else if compacted && present & component::SSE == 0 {
+        Ok(mxcsr::INITIAL)
+    } else {
+        checked_mxcsr(cpu, image)
+    }
+}
+
+/// What XRSTOR is to do.
+#[derive(Clone, Copy)]
+struct Form {
+    requested: u64,
+    /// Of these, what the area holds.
+    present: u64,
+    compacted: bool,
+}
+
+/// Components that are requested but not in XSTATE_BV take their initial state.
 fn xrstor(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     xsave_guard(cpu)?;
-    let area = locate::<false>(cpu, op, FXSAVE_SIZE + HEADER_SIZE, 64)?;
-    let (state, compacted) = read_header(cpu, op, area)?;
-    let image = read(cpu, op, area)?;
     let components = requested(cpu);
+    let area = locate::<false>(cpu, op, bytes(components), 64)?;
+    let (state, compacted) = read_header(cpu, op, area)?;
     let present = components & state;
-    if components & SSE_COMPONENT != 0 {
-        let absent = present & SSE_COMPONENT == 0;
-        cpu.s.mxcsr = if absent && compacted { mxcsr::INITIAL } else { checked_mxcsr(cpu, &image)? };
+    let image = read(cpu, op, area)?;
+    let avx = read_avx(cpu, op, area, present)?;
+    cpu.s.mxcsr = restored_mxcsr(cpu, &image, Form { requested: components, present, compacted })?;
+    if components & component::AVX != 0 {
+        let count = xmm_count(cpu);
+        cpu.s.ymm_high[..count].copy_from_slice(&avx[..count]);
+    }
+    if components & component::SSE != 0 {
+        let absent = present & component::SSE == 0;
         load_xmm(cpu, if absent { &[0; LEGACY] } else { &image });
     }
-    if components & X87_COMPONENT != 0 {
-        let absent = present & X87_COMPONENT == 0;
+    if components & component::X87 != 0 {
+        let absent = present & component::X87 == 0;
         cpu.s.x87 = if absent { X87::default() } else { get_x87(&image, op.sub != 0) };
         cpu.update_fpu();
     }

@@ -10,7 +10,7 @@ mod float;
 mod general;
 mod integer;
 mod moves;
-mod operand;
+pub mod operand;
 mod text;
 
 #[cfg(test)]

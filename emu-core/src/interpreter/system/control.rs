@@ -4,7 +4,7 @@ use super::store_register;
 use crate::interpreter::Cpu;
 use crate::interpreter::memory::canonical;
 use crate::interpreter::op::{Faulted, Op};
-use crate::isa::cpuid::{XCR0_MASK, feature};
+use crate::isa::cpuid::{self, component, feature};
 use crate::isa::descriptor::system;
 use crate::mmu::PHYSICAL_BITS;
 use crate::vcpu::{Segment, SegmentName, cr0, cr4, efer};
@@ -285,24 +285,37 @@ pub fn invalidate_caches(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     cpu.require_ring_0()
 }
 
-/// XGETBV.
+/// XGETBV: XCR0, or with ECX = 1 what of it is in use.
 pub fn xgetbv(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
-    check_xcr(cpu)?;
-    cpu.set_reg(0, cpu.s.xcr0 as u32);
-    cpu.set_reg(2, (cpu.s.xcr0 >> 32) as u32);
+    check_xcr_enabled(cpu)?;
+    let value = match cpu.reg::<u32>(1) {
+        0 => cpu.s.xcr0,
+        1 if cpu.has(feature::XGETBV_IN_USE) => cpu.s.xcr0 & cpu.components_in_use(),
+        _ => return Err(cpu.gp(0)),
+    };
+    cpu.set_reg(0, value as u32);
+    cpu.set_reg(2, (value >> 32) as u32);
     Ok(())
 }
 
-/// XSETBV: XCR0 must keep x87 and hold nothing unknown.
+/// Whether XCR0 may hold `value`: x87 always, nothing unknown, AVX only with SSE (Intel SDM Vol. 2, "XSETBV").
+fn valid_xcr0(cpu: &Cpu, value: u64) -> bool {
+    let known = cpuid::xcr0_mask(&cpuid::model(cpu.s.model).features);
+    value & component::X87 != 0
+        && value & !known == 0
+        && (value & component::AVX == 0 || value & component::SSE != 0)
+}
+
+/// XSETBV. The only register that can be set is XCR0.
 pub fn xsetbv(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     check_xcr_enabled(cpu)?;
     cpu.require_ring_0()?;
-    check_xcr(cpu)?;
     let value = super::edx_eax(cpu);
-    if value & 1 == 0 || value & !XCR0_MASK != 0 {
+    if cpu.reg::<u32>(1) != 0 || !valid_xcr0(cpu, value) {
         return Err(cpu.gp(0));
     }
     cpu.s.xcr0 = value;
+    cpu.update_fpu();
     Ok(())
 }
 
@@ -310,15 +323,10 @@ fn check_xcr_enabled(cpu: &mut Cpu) -> Result<(), Faulted> {
     if cpu.s.cr4 & cr4::OSXSAVE == 0 { Err(cpu.ud()) } else { Ok(()) }
 }
 
-/// The only extended control register is XCR0.
-fn check_xcr(cpu: &mut Cpu) -> Result<(), Faulted> {
-    check_xcr_enabled(cpu)?;
-    if cpu.reg::<u32>(1) != 0 { Err(cpu.gp(0)) } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::interpreter::testbed::*;
+    use crate::isa::cpuid;
     use crate::vcpu::{cr0, cr4, efer, rflags};
     use iced_x86::code_asm::*;
 
@@ -450,5 +458,30 @@ mod tests {
         assert_eq!(bed.run_to_handler(), 13);
         assert_eq!((bed.cpu.xcr0, bed.cpu.gpr[0]), (3, 2));
         assert_eq!(bed.cpu.rflags & rflags::RF, 0);
+    }
+
+    #[test]
+    fn xcr0_takes_what_the_model_has() {
+        // Model, value, whether it is valid: AVX needs SSE.
+        let cases = [
+            ("x86-64-v2", 7, false),
+            ("x86-64-v3", 7, true),
+            ("max", 7, true),
+            ("max", 5, false),
+            ("max", 15, false),
+        ];
+        for (model, value, valid) in cases {
+            let mut bed = Testbed::long();
+            bed.cpu.model = cpuid::by_name(model).expect("a model of the table");
+            bed.handlers(0x8E);
+            bed.cpu.cr4 |= cr4::OSXSAVE;
+            (bed.cpu.gpr[0], bed.cpu.gpr[1], bed.cpu.gpr[2]) = (value, 0, 0);
+            bed.code(|a| {
+                a.xsetbv()?;
+                a.ud2()
+            });
+            assert_eq!(bed.run_to_handler(), if valid { 6 } else { 13 }, "{model} {value}");
+            assert_eq!(bed.cpu.xcr0, if valid { value } else { 1 });
+        }
     }
 }

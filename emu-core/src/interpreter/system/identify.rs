@@ -18,6 +18,7 @@ pub fn cpuid(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
         osxsave: cpu.s.cr4 & cr4::OSXSAVE != 0,
         apic_enabled: apic & APIC_ENABLE != 0,
         long_code: cpu.mode.long,
+        xcr0: cpu.s.xcr0,
     };
     let (leaf, subleaf) = (cpu.reg::<u32>(0), cpu.reg::<u32>(1));
     let [a, b, c, d] = cpuid::cpuid(cpuid::model(cpu.s.model), leaf, subleaf, live);

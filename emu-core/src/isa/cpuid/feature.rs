@@ -1,4 +1,5 @@
-//! Features by their CPUID bits (Intel SDM Vol. 2A, "CPUID", tables 3-10, 3-11 and 3-8).
+//! Features by their CPUID bits (Intel SDM Vol. 2A, "CPUID", tables 3-10, 3-11 and 3-8;
+//! "INPUT EAX = 07H", "INPUT EAX = 0DH").
 
 /// A register of a leaf that holds feature bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub enum Word {
     Leaf7Ebx,
     Leaf7Ecx,
     Leaf7Edx,
+    /// Of subleaf 1.
+    LeafDEax,
     Extended1Ecx,
     Extended1Edx,
     Extended7Edx,
@@ -37,6 +40,7 @@ features! {
     PCLMULQDQ = Leaf1Ecx 1;
     MONITOR = Leaf1Ecx 3;
     SSSE3 = Leaf1Ecx 9;
+    FMA = Leaf1Ecx 12;
     CX16 = Leaf1Ecx 13;
     PCID = Leaf1Ecx 17;
     SSE4_1 = Leaf1Ecx 19;
@@ -48,6 +52,8 @@ features! {
     AES = Leaf1Ecx 25;
     XSAVE = Leaf1Ecx 26;
     OSXSAVE = Leaf1Ecx 27;
+    AVX = Leaf1Ecx 28;
+    F16C = Leaf1Ecx 29;
     RDRAND = Leaf1Ecx 30;
     HYPERVISOR = Leaf1Ecx 31;
 
@@ -79,6 +85,7 @@ features! {
     FSGSBASE = Leaf7Ebx 0;
     TSC_ADJUST = Leaf7Ebx 1;
     BMI1 = Leaf7Ebx 3;
+    AVX2 = Leaf7Ebx 5;
     SMEP = Leaf7Ebx 7;
     BMI2 = Leaf7Ebx 8;
     ERMS = Leaf7Ebx 9;
@@ -88,12 +95,20 @@ features! {
     SMAP = Leaf7Ebx 20;
     CLFLUSHOPT = Leaf7Ebx 23;
     CLWB = Leaf7Ebx 24;
+    SHA = Leaf7Ebx 29;
     UMIP = Leaf7Ecx 2;
+    VAES = Leaf7Ecx 9;
+    VPCLMULQDQ = Leaf7Ecx 10;
     RDPID = Leaf7Ecx 22;
     FSRM = Leaf7Edx 4;
     SPEC_CTRL = Leaf7Edx 26;
     STIBP = Leaf7Edx 27;
     ARCH_CAPABILITIES = Leaf7Edx 29;
+
+    XSAVEOPT = LeafDEax 0;
+    XSAVEC = LeafDEax 1;
+    /// XGETBV with ECX = 1.
+    XGETBV_IN_USE = LeafDEax 2;
 
     LAHF_LM = Extended1Ecx 0;
     LZCNT = Extended1Ecx 5;

@@ -20,6 +20,7 @@ pub struct Live {
     pub apic_enabled: bool,
     /// Intel reports SYSCALL only to 64-bit code.
     pub long_code: bool,
+    pub xcr0: u64,
 }
 
 /// EAX, EBX, ECX, EDX.
@@ -32,8 +33,14 @@ const NOTHING: Leaf = [0; 4];
 
 /// XSAVE area of the x87 and SSE state: 512 bytes of FXSAVE image and the 64-byte header.
 pub const XSAVE_BYTES: u32 = 576;
-/// State components that XCR0 may enable: x87 and SSE.
-pub const XCR0_MASK: u64 = 3;
+/// The upper halves of the YMM registers; they follow the header, in the compacted form too.
+pub const AVX_BYTES: u32 = 256;
+/// State components by their bits in XCR0 (Intel SDM Vol. 1 13.1).
+pub mod component {
+    pub const X87: u64 = 1 << 0;
+    pub const SSE: u64 = 1 << 1;
+    pub const AVX: u64 = 1 << 2;
+}
 /// The core crystal runs at the TSC's own rate of 1 GHz, because the local APIC timer counts that crystal (Intel
 /// SDM Vol. 3A 10.5.4) and ours counts 1 GHz.
 const CRYSTAL_HERTZ: u32 = 1_000_000_000;
@@ -72,7 +79,7 @@ fn basic(model: &Model, leaf: u32, subleaf: u32, live: Live) -> Leaf {
             [0, features.word(Word::Leaf7Ebx), features.word(Word::Leaf7Ecx), features.word(Word::Leaf7Edx)]
         }
         0xB => topology(subleaf),
-        0xD if features.has(feature::XSAVE) => extended_state(subleaf),
+        0xD if features.has(feature::XSAVE) => extended_state(model, subleaf, live),
         // TSC = crystal x EBX / EAX.
         0x15 => [1, 1, CRYSTAL_HERTZ, 0],
         0x16 => [MEGAHERTZ, MEGAHERTZ, 100, 0],
@@ -123,10 +130,25 @@ fn topology(subleaf: u32) -> Leaf {
     }
 }
 
-/// Leaf 0Dh: x87 and SSE need no more than the legacy area and the header.
-fn extended_state(subleaf: u32) -> Leaf {
+/// State components that XCR0 may enable.
+pub fn xcr0_mask(features: &Features) -> u64 {
+    component::X87 | component::SSE | if features.has(feature::AVX) { component::AVX } else { 0 }
+}
+
+/// Size of an XSAVE area for `components`: x87 and SSE need no more than the legacy area and the header.
+fn area_bytes(components: u64) -> u32 {
+    XSAVE_BYTES + if components & component::AVX != 0 { AVX_BYTES } else { 0 }
+}
+
+/// Leaf 0Dh.
+fn extended_state(model: &Model, subleaf: u32, live: Live) -> Leaf {
+    let features = &model.features;
+    let mask = xcr0_mask(features);
     match subleaf {
-        0 => [XCR0_MASK as u32, XSAVE_BYTES, XSAVE_BYTES, 0],
+        0 => [mask as u32, area_bytes(live.xcr0), area_bytes(mask), 0],
+        1 if features.has(feature::XSAVEC) => [features.word(Word::LeafDEax), area_bytes(live.xcr0), 0, 0],
+        1 => [features.word(Word::LeafDEax), 0, 0, 0],
+        2 if mask & component::AVX != 0 => [AVX_BYTES, XSAVE_BYTES, 0, 0],
         _ => NOTHING,
     }
 }
@@ -175,7 +197,9 @@ mod tests {
 
     #[test]
     fn each_model_has_what_the_one_before_it_has() {
-        for pair in MODELS.windows(2) {
+        let mut models = MODELS;
+        models[8..].reverse(); // x86-64-v3 came after max
+        for pair in models.windows(2) {
             for word in [Word::Leaf1Ecx, Word::Leaf1Edx, Word::Leaf7Ebx, Word::Extended1Edx, Word::Era] {
                 assert_eq!(pair[0].features.word(word) & !pair[1].features.word(word), 0, "{}", pair[1].name);
             }
@@ -200,6 +224,22 @@ mod tests {
         let last = cpuid(model, model.max_leaf, 0, Live::default());
         assert_eq!(cpuid(model, 0x7FFF_FFFF, 0, Live::default()), last);
         assert_eq!(cpuid(model, 0x8000_1000, 0, Live::default()), last);
+    }
+
+    #[test]
+    fn the_xsave_area_grows_with_avx() {
+        let leaf = |name, subleaf, xcr0| {
+            let model = model(by_name(name).expect("a model of the table"));
+            cpuid(model, 0xD, subleaf, Live { xcr0, ..Live::default() })
+        };
+        assert_eq!(leaf("x86-64-v2", 0, 3), [3, 576, 576, 0]);
+        assert_eq!(leaf("x86-64-v2", 2, 3), NOTHING);
+        assert_eq!(leaf("x86-64-v3", 0, 3), [7, 576, 832, 0]);
+        assert_eq!(leaf("x86-64-v3", 0, 7), [7, 832, 832, 0]);
+        assert_eq!(leaf("x86-64-v3", 1, 7), [1, 0, 0, 0]);
+        assert_eq!(leaf("max", 1, 7), [7, 832, 0, 0]);
+        assert_eq!(leaf("max", 2, 7), [256, 576, 0, 0]);
+        assert_eq!(leaf("max", 3, 7), NOTHING);
     }
 
     #[test]

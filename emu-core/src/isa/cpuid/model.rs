@@ -1,7 +1,7 @@
 //! The named CPU models.
 //!
 //! Signatures are those of parts that existed, so that operating systems apply the right (few) quirks. A model
-//! offers no more than this engine implements: no AVX, no MWAIT, no performance counters, no machine-check banks.
+//! offers no more than this engine implements: no AVX-512, no MWAIT, no performance counters, no machine-check banks.
 
 use super::feature::{self as f, Features};
 
@@ -70,10 +70,22 @@ const X86_64_V2: Features = X86_64.with(&[
     f::GIB_PAGES,
     f::RDTSCP,
 ]);
-const MAX: Features = X86_64_V2.with(&[f::CLFLUSHOPT, f::CLWB, f::RDPID, f::BMI1, f::BMI2, f::LZCNT, f::ADX]);
+const X86_64_V3: Features =
+    X86_64_V2.with(&[f::AVX, f::AVX2, f::FMA, f::F16C, f::BMI1, f::BMI2, f::LZCNT, f::XSAVEOPT]);
+const MAX: Features = X86_64_V3.with(&[
+    f::CLFLUSHOPT,
+    f::CLWB,
+    f::RDPID,
+    f::ADX,
+    f::SHA,
+    f::VAES,
+    f::VPCLMULQDQ,
+    f::XSAVEC,
+    f::XGETBV_IN_USE,
+]);
 
-/// All models, oldest first. The index is what `VcpuState::model` holds: rows are only ever appended.
-pub const MODELS: [Model; 9] = [
+/// All models, in the order in which they came. The index is what `VcpuState::model` holds: rows are only ever appended.
+pub const MODELS: [Model; 10] = [
     Model {
         name: "386",
         description: "Intel386 DX with an Intel387",
@@ -146,6 +158,14 @@ pub const MODELS: [Model; 9] = [
         max_leaf: 0x16,
         max_extended: 0x8000_0008,
     },
+    Model {
+        name: "x86-64-v3",
+        description: "x86-64-v3 as the Core of 2013 (Haswell): AVX2, FMA, F16C, BMI1, BMI2, LZCNT",
+        signature: 0x0003_06C3,
+        features: X86_64_V3,
+        max_leaf: 0x16,
+        max_extended: 0x8000_0008,
+    },
 ];
 
 /// The model a machine has unless told otherwise: `x86-64-v2`.
@@ -158,6 +178,6 @@ pub fn by_name(name: &str) -> Option<u8> {
 
 /// The model with this index; one that this build does not know counts as the default.
 pub fn model(index: u8) -> &'static Model {
-    const TABLE: &[Model; 9] = &MODELS;
+    const TABLE: &[Model; 10] = &MODELS;
     TABLE.get(usize::from(index)).unwrap_or(&TABLE[DEFAULT as usize])
 }

@@ -1,0 +1,20 @@
+//! VEX-encoded instructions on vector registers: AVX, AVX2 and the VEX forms of AES and PCLMULQDQ. What they mean per
+//! 128-bit lane is in `isa::simd`; here are operands, guards, faults, and what crosses lanes.
+
+mod integer;
+mod moves;
+pub mod operand;
+mod wide;
+
+use super::lower::{Decoded, Lowered};
+use super::op::Op;
+use iced_x86::EncodingKind;
+
+/// Handlers of the VEX-encoded instructions that the CPU model offers.
+pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
+    if d.instruction.encoding() != EncodingKind::VEX || !d.offered() {
+        return None;
+    }
+    operand::arrange(d, op);
+    moves::pick(d).or_else(|| integer::pick(d)).map(Lowered::straight)
+}
