@@ -1,6 +1,10 @@
 //! VEX-encoded instructions on vector registers: AVX, AVX2 and the VEX forms of AES and PCLMULQDQ. What they mean per
 //! 128-bit lane is in `isa::simd`; here are operands, guards, faults, and what crosses lanes.
 
+mod convert;
+mod float;
+mod fma;
+mod half;
 mod integer;
 mod moves;
 pub mod operand;
@@ -16,5 +20,11 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
         return None;
     }
     operand::arrange(d, op);
-    moves::pick(d).or_else(|| integer::pick(d)).map(Lowered::straight)
+    moves::pick(d)
+        .or_else(|| integer::pick(d))
+        .or_else(|| float::pick(d))
+        .or_else(|| convert::pick(d))
+        .or_else(|| fma::pick(d))
+        .or_else(|| half::pick(d))
+        .map(Lowered::straight)
 }

@@ -154,7 +154,7 @@ fn conversion(d: &Decoded<'_>) -> Option<Handler> {
 
 /// ZF, PF and CF as COMISD sets them; OF, SF and AF are cleared.
 #[inline(always)]
-fn comparison_flags(order: Option<Ordering>) -> u64 {
+pub fn comparison_flags(order: Option<Ordering>) -> u64 {
     match order {
         None => rflags::ZF | rflags::PF | rflags::CF,
         Some(Ordering::Less) => rflags::CF,

@@ -28,6 +28,14 @@ fn nan<F: Layout>(x: u64, y: u64, z: u64) -> Option<(u64, u32)> {
     Some((first | F::QUIET, if signaling { IE } else { 0 }))
 }
 
+/// Whether the host has the instructions.
+pub fn on_host() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// One lane; `product` and `addend`: whether the sign is changed.
 fn fused<F: Layout>(x: u64, y: u64, z: u64, mxcsr: u32, product: bool, addend: bool) -> (u64, u32) {
     if let Some(nan) = nan::<F>(x, y, z) {
@@ -102,12 +110,25 @@ macro_rules! kernels {
         $(
             pub fn $name(x: u128, y: u128, z: u128, mxcsr: u32) -> (u128, u32) {
                 #[cfg(target_arch = "x86_64")]
-                if is_x86_feature_detected!("fma") {
+                if on_host() {
                     return host::$name(x, y, z, mxcsr);
                 }
                 soft::$name(x, y, z, mxcsr)
             }
         )*
+
+        /// For ordinary numbers under an ordinary MXCSR, on hosts that have FMA.
+        #[cfg(target_arch = "x86_64")]
+        pub use host::ordinary;
+
+        #[cfg(not(target_arch = "x86_64"))]
+        pub mod ordinary {
+            $(
+                pub fn $name(_: u128, _: u128, _: u128) -> Option<u128> {
+                    None
+                }
+            )*
+        }
 
         #[cfg(test)]
         const KERNELS: &[Pair] = &[$((stringify!($name), $name, soft::$name),)*];

@@ -98,7 +98,8 @@ kernels! {
 }
 
 macro_rules! fused {
-    ($($name:ident: $format:ty, $lanes:literal;)*) => {$(
+    ($($name:ident: $format:ty, $lanes:literal;)*) => {
+    $(
         /// Only where the host has FMA: `z` = +-x * y +- z.
         pub fn $name(x: u128, y: u128, z: u128, mxcsr: u32) -> (u128, u32) {
             debug_assert!(is_x86_feature_detected!("fma"));
@@ -121,7 +122,33 @@ macro_rules! fused {
             let z = value(z);
             (z, control & FLAGS | underflow::<$format, $lanes>(z, mxcsr))
         }
-    )*};
+    )*
+
+        /// The same under the host's own MXCSR, which is that of a guest whose MXCSR is
+        /// [`super::mxcsr::ordinary`]: `None` unless operands and results are ordinary numbers.
+        pub mod ordinary {
+            use super::*;
+            $(
+                #[inline(always)]
+                pub fn $name(x: u128, y: u128, z: u128) -> Option<u128> {
+                    let (a, b, mut c) = (vector(x), vector(y), vector(z));
+                    // SAFETY: registers only; a host without FMA would raise #UD, and callers check.
+                    unsafe {
+                        asm!(
+                            concat!(stringify!($name), " {c}, {a}, {b}"),
+                            a = in(xmm_reg) a,
+                            b = in(xmm_reg) b,
+                            c = inout(xmm_reg) c,
+                            options(pure, nomem, nostack, preserves_flags),
+                        );
+                    }
+                    let result = value(c);
+                    let ordinary = |v| (0..$lanes).all(|n| <$format>::is_ordinary(lane::<$format>(v, n)));
+                    (ordinary(x) & ordinary(y) & ordinary(z) & ordinary(result)).then_some(result)
+                }
+            )*
+        }
+    };
 }
 
 fused! {
