@@ -1,12 +1,12 @@
 //! Conversions between formats and integers. (VCVTDQ2PD raises nothing and is in `integer`; half precision in `half`.)
 
-use super::float::{scalar, slow};
+use super::float::{scalar, slow, undecided};
 use super::operand::{AvxPath, Part, Whole, Ymm, either, in_memory, is_wide};
 use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
 use crate::interpreter::op::{Faulted, Handler, Op, two_paths};
 use crate::interpreter::path::{Fast, Path, Slow};
-use crate::interpreter::sse::operand::{SimdPath, Unmasked};
+use crate::interpreter::sse::operand::SimdPath;
 use crate::interpreter::word::Word;
 use crate::isa::simd::{convert as c, host, mxcsr};
 use iced_x86::{Code, Mnemonic as M};
@@ -46,11 +46,6 @@ fn general(d: &Decoded<'_>) -> Option<Handler> {
         VEX_Vcvttsd2si_r64_xmmm64 => to_general::<8, _>(d, c::cvttsd2si_r64),
         _ => return None,
     })
-}
-
-/// Nothing is decided on the fast path.
-fn undecided<T>(_: &mut Cpu, _: &Op, _: T) -> Result<(), Unmasked> {
-    Err(Unmasked::UNDECIDED)
 }
 
 /// xmm1 = f of the 128-bit lanes of v2/m, each giving 64 bits; the rest is cleared.

@@ -163,6 +163,12 @@ where
 
 // ---- scalar --------------------------------------------------------------------------------------------------
 
+/// [`Undecided`] for one width.
+#[inline(always)]
+pub fn undecided<T>(_: &mut Cpu, _: &Op, _: T) -> Result<(), Unmasked> {
+    Err(Unmasked::UNDECIDED)
+}
+
 #[inline(always)]
 fn exactly<F>(cpu: &mut Cpu, op: &Op, b: u128, f: F) -> Result<(), Unmasked>
 where
@@ -216,3 +222,6 @@ where
     };
     either::<Part<BYTES>, _, _>(d, apply, apply)
 }
+
+#[cfg(test)]
+mod tests;

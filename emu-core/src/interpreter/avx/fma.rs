@@ -1,6 +1,6 @@
 //! FMA: three forms of each instruction, which differ in the operands' parts, by one function.
 
-use super::float::Undecided;
+use super::float::{Undecided, undecided};
 use super::operand::{Consumer, Part, Vector, either, either_width};
 use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
@@ -130,25 +130,27 @@ where
     N: Fn(u128, u128, u128) -> Option<u128> + Copy,
     E: Fn(u128, u128, u128, u32) -> (u128, u32) + Copy,
 {
-    either::<Part<BYTES>, _, _>(
-        d,
-        move |cpu: &mut Cpu, op: &Op, last| {
-            if !fma::on_host() || !mxcsr::ordinary(cpu.s.mxcsr) {
-                return Err(Unmasked::UNDECIDED);
-            }
-            let (x, y, z) = order::<FORM>(cpu.xmm(op.a), cpu.xmm(op.b), last);
-            let value = native(x, y, z).ok_or(Unmasked::UNDECIDED)?;
-            merge::<BYTES>(cpu, op, value);
-            Ok(())
-        },
-        move |cpu: &mut Cpu, op: &Op, last| {
-            let (x, y, z) = order::<FORM>(cpu.xmm(op.a), cpu.xmm(op.b), last);
-            let (value, raised) = exact(x, y, z, cpu.s.mxcsr);
-            cpu.accept(raised)?;
-            merge::<BYTES>(cpu, op, value);
-            Ok(())
-        },
-    )
+    let fast = move |cpu: &mut Cpu, op: &Op, last| {
+        if !mxcsr::ordinary(cpu.s.mxcsr) {
+            return Err(Unmasked::UNDECIDED);
+        }
+        let (x, y, z) = order::<FORM>(cpu.xmm(op.a), cpu.xmm(op.b), last);
+        let value = native(x, y, z).ok_or(Unmasked::UNDECIDED)?;
+        merge::<BYTES>(cpu, op, value);
+        Ok(())
+    };
+    let slow = move |cpu: &mut Cpu, op: &Op, last| {
+        let (x, y, z) = order::<FORM>(cpu.xmm(op.a), cpu.xmm(op.b), last);
+        let (value, raised) = exact(x, y, z, cpu.s.mxcsr);
+        cpu.accept(raised)?;
+        merge::<BYTES>(cpu, op, value);
+        Ok(())
+    };
+    if fma::on_host() {
+        either::<Part<BYTES>, _, _>(d, fast, slow)
+    } else {
+        either::<Part<BYTES>, _, _>(d, undecided, slow)
+    }
 }
 
 fn single<const FORM: u32, N, E>(d: &Decoded<'_>, native: N, exact: E) -> Handler

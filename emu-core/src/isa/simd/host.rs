@@ -139,7 +139,7 @@ macro_rules! fused {
                             a = in(xmm_reg) a,
                             b = in(xmm_reg) b,
                             c = inout(xmm_reg) c,
-                            options(pure, nomem, nostack, preserves_flags),
+                            options(pure, nomem, nostack),
                         );
                     }
                     let result = value(c);
