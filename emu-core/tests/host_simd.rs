@@ -4,12 +4,14 @@
 #![allow(unsafe_code)] // runs generated code natively
 
 mod flat;
+mod random;
 
 use emu_core::engine::{Engine, Stop};
 use emu_core::interpreter::Interpreter;
 use emu_core::vcpu::{F80, VcpuState};
 use flat::{FlatBus, long_mode_state};
 use iced_x86::{CpuidFeature, Decoder, DecoderOptions, Instruction, Mnemonic};
+use random::Random;
 
 const STATUS: u64 = 0x8D5;
 const CODE: u64 = 0x1_0000;
@@ -193,140 +195,35 @@ impl Ours {
     }
 }
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+fn state(random: &mut Random) -> State {
+    let mut xmm: [u128; 16] = std::array::from_fn(|_| random.vector());
+    if random.below(4) == 0 {
+        xmm[1] = xmm[0];
     }
-
-    fn below(&mut self, n: u64) -> u64 {
-        (self.next() >> 11) % n
+    let mxcsr = match random.below(4) {
+        0 | 1 => 0x1FA0,
+        2 => 0x1F80,
+        _ => 0x1F80 | (random.next() as u32 & 0xE07F),
+    };
+    let top = random.below(8) as u16;
+    let r =
+        std::array::from_fn(|_| F80 { significand: random.vector() as u64, exponent: random.next() as u16 });
+    let memory = [random.vector(), random.vector()];
+    let mut gpr =
+        std::array::from_fn(|_| if random.below(2) == 0 { random.next() } else { random.below(20) });
+    if random.below(3) == 0 {
+        gpr[0] = memory[0] as u64;
+        gpr[2] = if random.below(2) == 0 { (memory[0] >> 64) as u64 } else { gpr[0] >> 32 };
     }
-
-    fn single(&mut self) -> u32 {
-        const EDGES: [u32; 24] = [
-            0,
-            0x1,
-            0x7F_FFFF,
-            0x80_0000,
-            0x80_0001,
-            0x100_0000,
-            0x3F80_0000,
-            0x3F00_0000,
-            0x3FC0_0000,
-            0x4020_0000,
-            0x4B00_0000,
-            0x4B7F_FFFF,
-            0x4EFF_FFFF,
-            0x4F00_0000,
-            0x5F00_0000,
-            0x7F7F_FFFF,
-            0x7F80_0000,
-            0x7F80_0001,
-            0x7FBF_FFFF,
-            0x7FC0_0000,
-            0x7FC1_2345,
-            0x7FFF_FFFF,
-            0x3F7F_FFFF,
-            0x40_0000,
-        ];
-        match self.below(6) {
-            0 | 1 => EDGES[self.below(24) as usize] | (self.next() as u32 & 1 << 31),
-            2 => ((self.next() as i32 % 1000) as f32 / 4.0).to_bits(),
-            3 | 4 => (0x3F80_0000 + ((self.below(16) as u32) << 23)) ^ (self.next() as u32 & 0x807F_FFFF),
-            _ => self.next() as u32,
-        }
-    }
-
-    fn double(&mut self) -> u64 {
-        const EDGES: [u64; 24] = [
-            0,
-            1,
-            0xF_FFFF_FFFF_FFFF,
-            0x10_0000_0000_0000,
-            0x10_0000_0000_0001,
-            0x20_0000_0000_0000,
-            0x3FF0_0000_0000_0000,
-            0x3FE0_0000_0000_0000,
-            0x3FF8_0000_0000_0000,
-            0x4004_0000_0000_0000,
-            0x4330_0000_0000_0000,
-            0x41DF_FFFF_FFC0_0000,
-            0x41E0_0000_0000_0000,
-            0x41DF_FFFF_FFE0_0000,
-            0x43E0_0000_0000_0000,
-            0x43DF_FFFF_FFFF_FFFF,
-            0x7FEF_FFFF_FFFF_FFFF,
-            0x7FF0_0000_0000_0000,
-            0x7FF0_0000_0000_0001,
-            0x7FF7_FFFF_FFFF_FFFF,
-            0x7FF8_0000_0000_0000,
-            0x7FF8_1234_5678_9ABC,
-            0x380F_FFFF_FFFF_FFFF,
-            0x47EF_FFFF_FFFF_FFFF,
-        ];
-        match self.below(6) {
-            0 | 1 => EDGES[self.below(24) as usize] | (self.next() & 1 << 63),
-            2 => ((self.next() as i32 % 1000) as f64 / 4.0).to_bits(),
-            3 => (0x3FF0_0000_0000_0000 + (self.below(64) << 52)) ^ (self.next() & 0x800F_FFFF_FFFF_FFFF),
-            4 => (0x3690_0000_0000_0000 + (self.below(300) << 52)) ^ (self.next() & 0x800F_FFFF_FFFF_FFFF),
-            _ => self.next(),
-        }
-    }
-
-    fn byte_edges(&mut self) -> u64 {
-        const EDGES: [u8; 8] = [0, 1, 2, 0x7F, 0x80, 0x81, 0xFF, 0x41];
-        (0..8).fold(0, |v, _| v << 8 | u64::from(EDGES[self.below(8) as usize]))
-    }
-
-    fn vector(&mut self) -> u128 {
-        let half = |r: &mut Self| match r.below(5) {
-            0 => u64::from(r.single()) << 32 | u64::from(r.single()),
-            1 => r.double(),
-            2 => r.byte_edges(),
-            3 => r.below(80),
-            _ => r.next(),
-        };
-        match self.below(4) {
-            0 => (0..4).fold(0, |v, _| v << 32 | u128::from(self.single())),
-            1 => u128::from(self.double()) << 64 | u128::from(self.double()),
-            _ => u128::from(half(self)) << 64 | u128::from(half(self)),
-        }
-    }
-
-    fn state(&mut self) -> State {
-        let mut xmm: [u128; 16] = std::array::from_fn(|_| self.vector());
-        if self.below(4) == 0 {
-            xmm[1] = xmm[0];
-        }
-        let mxcsr = match self.below(4) {
-            0 | 1 => 0x1FA0,
-            2 => 0x1F80,
-            _ => 0x1F80 | (self.next() as u32 & 0xE07F),
-        };
-        let top = self.below(8) as u16;
-        let r =
-            std::array::from_fn(|_| F80 { significand: self.vector() as u64, exponent: self.next() as u16 });
-        let memory = [self.vector(), self.vector()];
-        let mut gpr = std::array::from_fn(|_| if self.below(2) == 0 { self.next() } else { self.below(20) });
-        if self.below(3) == 0 {
-            gpr[0] = memory[0] as u64;
-            gpr[2] = if self.below(2) == 0 { (memory[0] >> 64) as u64 } else { gpr[0] >> 32 };
-        }
-        State {
-            gpr,
-            flags: self.next() & STATUS,
-            mxcsr,
-            x87_status: top << 11,
-            empty: self.next() as u8,
-            r,
-            xmm,
-            memory,
-        }
+    State {
+        gpr,
+        flags: random.next() & STATUS,
+        mxcsr,
+        x87_status: top << 11,
+        empty: random.next() as u8,
+        r,
+        xmm,
+        memory,
     }
 }
 
@@ -446,7 +343,7 @@ fn every_encoding_agrees_with_the_host() {
             emulated.install(&bytes);
             native.install(&bytes);
             for _ in 0..runs {
-                let before = random.state();
+                let before = state(&mut random);
                 let (mut ours, mut theirs) = (before.clone(), before.clone());
                 if !emulated.run(&mut ours) {
                     failures.push(format!("{:?} {bytes:02X?} raises an exception", i.code()));

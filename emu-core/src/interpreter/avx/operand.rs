@@ -36,7 +36,7 @@ pub fn is_wide(d: &Decoded<'_>) -> bool {
 
 /// See the module.
 pub fn arrange(d: &Decoded<'_>, op: &mut Op) {
-    if in_memory(d) {
+    if in_memory(d) && !d.register(2) {
         op.c = IN_MEMORY;
     } else if !d.register(2) {
         op.c = op.b;

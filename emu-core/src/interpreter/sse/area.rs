@@ -35,13 +35,7 @@ type Legacy = [u8; LEGACY];
 
 pub fn pick(d: &Decoded<'_>, op: &mut Op) -> Option<Handler> {
     let mnemonic = d.instruction.mnemonic();
-    // REX.W: 64-bit instruction and data pointers.
-    op.sub = matches!(
-        mnemonic,
-        M::Fxsave64 | M::Fxrstor64 | M::Xsave64 | M::Xsaveopt64 | M::Xsavec64 | M::Xrstor64
-    )
-    .into();
-    Some(match mnemonic {
+    let handler = match mnemonic {
         M::Fxsave | M::Fxsave64 => complex(fxsave),
         M::Fxrstor | M::Fxrstor64 => complex(fxrstor),
         M::Xsave | M::Xsave64 => complex(xsave),
@@ -49,7 +43,14 @@ pub fn pick(d: &Decoded<'_>, op: &mut Op) -> Option<Handler> {
         M::Xsavec | M::Xsavec64 => complex(xsavec),
         M::Xrstor | M::Xrstor64 => complex(xrstor),
         _ => return None,
-    })
+    };
+    // REX.W: 64-bit instruction and data pointers.
+    op.sub = matches!(
+        mnemonic,
+        M::Fxsave64 | M::Fxrstor64 | M::Xsave64 | M::Xsaveopt64 | M::Xsavec64 | M::Xrstor64
+    )
+    .into();
+    Some(handler)
 }
 
 // ---- the image of the legacy region --------------------------------------------------------------------------

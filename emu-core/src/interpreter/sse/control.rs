@@ -15,9 +15,18 @@ pub fn pick(d: &Decoded<'_>) -> Option<Handler> {
     })
 }
 
-/// Flags that are loaded set raise nothing (Intel SDM Vol. 1 11.5.3).
 fn ldmxcsr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     cpu.sse_guard()?;
+    load_mxcsr(cpu, op)
+}
+
+fn stmxcsr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
+    cpu.sse_guard()?;
+    store_mxcsr(cpu, op)
+}
+
+/// Flags that are loaded set raise nothing (Intel SDM Vol. 1 11.5.3).
+pub fn load_mxcsr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     let value = cpu.load::<u32>(op)?;
     if value & !mxcsr::WRITABLE != 0 {
         return Err(cpu.gp(0));
@@ -26,8 +35,7 @@ fn ldmxcsr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     Ok(())
 }
 
-fn stmxcsr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    cpu.sse_guard()?;
+pub fn store_mxcsr(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     cpu.store(op, cpu.s.mxcsr)
 }
 

@@ -4,14 +4,14 @@
 //! VEX- and EVEX-encoded forms have mnemonics of their own and are not known here.
 
 mod area;
-mod control;
+pub mod control;
 mod element;
 mod float;
 mod general;
 mod integer;
-mod moves;
+pub mod moves;
 pub mod operand;
-mod text;
+pub mod text;
 
 #[cfg(test)]
 mod tests;

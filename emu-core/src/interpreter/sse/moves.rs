@@ -198,7 +198,7 @@ fn xmm_to_mmx(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 
 /// The bytes of `value` whose byte in `mask` has its top bit set, to the `size` bytes at rDI. With no byte chosen
 /// nothing is accessed.
-fn masked_store(cpu: &mut Cpu, op: &Op, value: u128, mask: u128, size: u64) -> Result<(), Faulted> {
+pub fn masked_store(cpu: &mut Cpu, op: &Op, value: u128, mask: u128, size: u64) -> Result<(), Faulted> {
     const DI: u8 = 7;
     let offset = match op.addr_bytes {
         2 => cpu.r.get(DI) & 0xFFFF,

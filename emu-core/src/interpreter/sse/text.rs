@@ -49,23 +49,23 @@ where
     }
 }
 
-fn implicitly(cpu: &Cpu, op: &Op, b: u128) -> Comparison {
+pub fn implicitly(cpu: &Cpu, op: &Op, b: u128) -> Comparison {
     implicit(cpu.xmm(op.a), b, op.imm as u8)
 }
 
 /// Lengths in EAX and EDX.
-fn explicitly(cpu: &Cpu, op: &Op, b: u128) -> Comparison {
+pub fn explicitly(cpu: &Cpu, op: &Op, b: u128) -> Comparison {
     let length = |register| i64::from(cpu.reg::<u32>(register) as i32);
     explicit(cpu.xmm(op.a), b, op.imm as u8, length(AX), length(DX))
 }
 
 /// Lengths in RAX and RDX.
-fn explicitly_64(cpu: &Cpu, op: &Op, b: u128) -> Comparison {
+pub fn explicitly_64(cpu: &Cpu, op: &Op, b: u128) -> Comparison {
     let length = |register| cpu.reg::<u64>(register) as i64;
     explicit(cpu.xmm(op.a), b, op.imm as u8, length(AX), length(DX))
 }
 
-fn index(cpu: &mut Cpu, op: &Op, comparison: &Comparison) {
+pub fn index(cpu: &mut Cpu, op: &Op, comparison: &Comparison) {
     cpu.set_reg::<u32>(CX, comparison.index(op.imm as u8));
 }
 

@@ -30,6 +30,7 @@ pub mod packed {
     //! The portable functions under the name that handlers use.
     pub use super::{aes::*, crc::*, integer::*, shift::*, shuffle::*};
 }
+pub mod permute;
 pub mod sha;
 pub mod shift;
 pub mod shuffle;
