@@ -1,6 +1,6 @@
 //! Conversions between formats and integers. (VCVTDQ2PD raises nothing and is in `integer`; half precision in `half`.)
 
-use super::float::{scalar, slow, undecided};
+use super::float::{packed, scalar, undecided};
 use super::operand::{AvxPath, Part, Whole, Ymm, either, in_memory, is_wide};
 use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
@@ -8,14 +8,14 @@ use crate::interpreter::op::{Faulted, Handler, Op, two_paths};
 use crate::interpreter::path::{Fast, Path, Slow};
 use crate::interpreter::sse::operand::SimdPath;
 use crate::interpreter::word::Word;
-use crate::isa::simd::{convert as c, host, mxcsr};
+use crate::isa::simd::{convert as c, host, mxcsr, ordinary};
 use iced_x86::{Code, Mnemonic as M};
 
 pub fn pick(d: &Decoded<'_>) -> Option<Handler> {
     Some(match d.instruction.mnemonic() {
-        M::Vcvtdq2ps => slow(d, |_, b, _, mxcsr| host::cvtdq2ps(0, b, mxcsr)),
-        M::Vcvtps2dq => slow(d, |_, b, _, mxcsr| c::cvtps2dq(0, b, mxcsr)),
-        M::Vcvttps2dq => slow(d, |_, b, _, mxcsr| c::cvttps2dq(0, b, mxcsr)),
+        M::Vcvtdq2ps => packed(d, ordinary::cvtdq2ps, host::cvtdq2ps),
+        M::Vcvtps2dq => packed(d, ordinary::cvtps2dq, c::cvtps2dq),
+        M::Vcvttps2dq => packed(d, ordinary::cvttps2dq, c::cvttps2dq),
         M::Vcvtpd2dq => narrowing(d, |b, mxcsr| c::cvtpd2dq(0, b, mxcsr)),
         M::Vcvttpd2dq => narrowing(d, |b, mxcsr| c::cvttpd2dq(0, b, mxcsr)),
         M::Vcvtpd2ps => narrowing(d, |b, mxcsr| host::cvtpd2ps(0, b, mxcsr)),

@@ -8,7 +8,7 @@ use crate::interpreter::sse::comparison_flags;
 use crate::interpreter::sse::operand::Unmasked;
 use crate::isa::simd::float as f;
 use crate::isa::simd::format::{Double, Single};
-use crate::isa::simd::{host, mxcsr};
+use crate::isa::simd::{host, mxcsr, ordinary};
 use iced_x86::Mnemonic as M;
 use std::cmp::Ordering;
 
@@ -18,24 +18,24 @@ pub fn pick(d: &Decoded<'_>) -> Option<Handler> {
 
 fn arithmetic(d: &Decoded<'_>) -> Option<Handler> {
     Some(match d.instruction.mnemonic() {
-        M::Vaddps => packed(d, |a, b| f::natively::<Single, 4>(a, b, |a, b| a + b), host::addps),
-        M::Vaddpd => packed(d, |a, b| f::natively::<Double, 2>(a, b, |a, b| a + b), host::addpd),
+        M::Vaddps => packed(d, ordinary::addps, host::addps),
+        M::Vaddpd => packed(d, ordinary::addpd, host::addpd),
         M::Vaddss => scalar::<4, _, _>(d, |a, b| f::natively::<Single, 1>(a, b, |a, b| a + b), host::addss),
         M::Vaddsd => scalar::<8, _, _>(d, |a, b| f::natively::<Double, 1>(a, b, |a, b| a + b), host::addsd),
-        M::Vsubps => packed(d, |a, b| f::natively::<Single, 4>(a, b, |a, b| a - b), host::subps),
-        M::Vsubpd => packed(d, |a, b| f::natively::<Double, 2>(a, b, |a, b| a - b), host::subpd),
+        M::Vsubps => packed(d, ordinary::subps, host::subps),
+        M::Vsubpd => packed(d, ordinary::subpd, host::subpd),
         M::Vsubss => scalar::<4, _, _>(d, |a, b| f::natively::<Single, 1>(a, b, |a, b| a - b), host::subss),
         M::Vsubsd => scalar::<8, _, _>(d, |a, b| f::natively::<Double, 1>(a, b, |a, b| a - b), host::subsd),
-        M::Vmulps => packed(d, |a, b| f::natively::<Single, 4>(a, b, |a, b| a * b), host::mulps),
-        M::Vmulpd => packed(d, |a, b| f::natively::<Double, 2>(a, b, |a, b| a * b), host::mulpd),
+        M::Vmulps => packed(d, ordinary::mulps, host::mulps),
+        M::Vmulpd => packed(d, ordinary::mulpd, host::mulpd),
         M::Vmulss => scalar::<4, _, _>(d, |a, b| f::natively::<Single, 1>(a, b, |a, b| a * b), host::mulss),
         M::Vmulsd => scalar::<8, _, _>(d, |a, b| f::natively::<Double, 1>(a, b, |a, b| a * b), host::mulsd),
-        M::Vdivps => packed(d, |a, b| f::natively::<Single, 4>(a, b, |a, b| a / b), host::divps),
-        M::Vdivpd => packed(d, |a, b| f::natively::<Double, 2>(a, b, |a, b| a / b), host::divpd),
+        M::Vdivps => packed(d, ordinary::divps, host::divps),
+        M::Vdivpd => packed(d, ordinary::divpd, host::divpd),
         M::Vdivss => scalar::<4, _, _>(d, |a, b| f::natively::<Single, 1>(a, b, |a, b| a / b), host::divss),
         M::Vdivsd => scalar::<8, _, _>(d, |a, b| f::natively::<Double, 1>(a, b, |a, b| a / b), host::divsd),
-        M::Vsqrtps => packed(d, |a, b| f::natively_unary::<Single, 4>(a, b, |b| b.sqrt()), host::sqrtps),
-        M::Vsqrtpd => packed(d, |a, b| f::natively_unary::<Double, 2>(a, b, |b| b.sqrt()), host::sqrtpd),
+        M::Vsqrtps => packed(d, ordinary::sqrtps, host::sqrtps),
+        M::Vsqrtpd => packed(d, ordinary::sqrtpd, host::sqrtpd),
         M::Vsqrtss => {
             scalar::<4, _, _>(d, |a, b| f::natively_unary::<Single, 1>(a, b, |b| b.sqrt()), host::sqrtss)
         }
@@ -48,20 +48,20 @@ fn arithmetic(d: &Decoded<'_>) -> Option<Handler> {
 
 fn other(d: &Decoded<'_>) -> Option<Handler> {
     Some(match d.instruction.mnemonic() {
-        M::Vminps => computed(d, |a, b, _, mxcsr| f::min::<Single, 4>(a, b, mxcsr)),
-        M::Vminpd => computed(d, |a, b, _, mxcsr| f::min::<Double, 2>(a, b, mxcsr)),
+        M::Vminps => packed(d, ordinary::minps, f::min::<Single, 4>),
+        M::Vminpd => packed(d, ordinary::minpd, f::min::<Double, 2>),
         M::Vminss => computed_scalar::<4, _>(d, |a, b, _, mxcsr| f::min::<Single, 1>(a, b, mxcsr)),
         M::Vminsd => computed_scalar::<8, _>(d, |a, b, _, mxcsr| f::min::<Double, 1>(a, b, mxcsr)),
-        M::Vmaxps => computed(d, |a, b, _, mxcsr| f::max::<Single, 4>(a, b, mxcsr)),
-        M::Vmaxpd => computed(d, |a, b, _, mxcsr| f::max::<Double, 2>(a, b, mxcsr)),
+        M::Vmaxps => packed(d, ordinary::maxps, f::max::<Single, 4>),
+        M::Vmaxpd => packed(d, ordinary::maxpd, f::max::<Double, 2>),
         M::Vmaxss => computed_scalar::<4, _>(d, |a, b, _, mxcsr| f::max::<Single, 1>(a, b, mxcsr)),
         M::Vmaxsd => computed_scalar::<8, _>(d, |a, b, _, mxcsr| f::max::<Double, 1>(a, b, mxcsr)),
-        M::Vcmpps => computed(d, f::vcmp::<Single, 4>),
-        M::Vcmppd => computed(d, f::vcmp::<Double, 2>),
+        M::Vcmpps => packed_imm(d, ordinary::cmpps, f::vcmp::<Single, 4>),
+        M::Vcmppd => packed_imm(d, ordinary::cmppd, f::vcmp::<Double, 2>),
         M::Vcmpss => computed_scalar::<4, _>(d, f::vcmp::<Single, 1>),
         M::Vcmpsd => computed_scalar::<8, _>(d, f::vcmp::<Double, 1>),
-        M::Vroundps => computed(d, f::roundf::<Single, 4>),
-        M::Vroundpd => computed(d, f::roundf::<Double, 2>),
+        M::Vroundps => slow(d, f::roundf::<Single, 4>),
+        M::Vroundpd => slow(d, f::roundf::<Double, 2>),
         M::Vroundss => computed_scalar::<4, _>(d, f::roundf::<Single, 1>),
         M::Vroundsd => computed_scalar::<8, _>(d, f::roundf::<Double, 1>),
         M::Vaddsubps => slow(d, |a, b, _, mxcsr| f::addsubps(a, b, mxcsr)),
@@ -98,12 +98,12 @@ impl Consumer for Undecided {
 #[derive(Clone, Copy)]
 struct Native<N>(N);
 
-impl<N: Fn(u128, u128) -> Option<u128> + Copy + 'static> Consumer for Native<N> {
+impl<N: Fn(u128, u128, u8) -> Option<u128> + Copy + 'static> Consumer for Native<N> {
     #[inline(always)]
     fn consume<V: Vector>(self, cpu: &mut Cpu, op: &Op, last: V) -> Result<(), Unmasked> {
         let mut decided = mxcsr::ordinary(cpu.s.mxcsr);
         let value = V::get(cpu, op.b).zip(last, |_, a, b| {
-            let lane = (self.0)(a, b);
+            let lane = (self.0)(a, b, op.imm as u8);
             decided &= lane.is_some();
             lane.unwrap_or(0)
         });
@@ -136,24 +136,25 @@ impl<F: Fn(u128, u128, u8, u32) -> (u128, u32) + Copy + 'static> Consumer for Ex
 
 // ---- packed --------------------------------------------------------------------------------------------------
 
-/// v1 = v2 op v3/m: `native` on ordinary numbers, `exact` on all.
-fn packed<N, E>(d: &Decoded<'_>, native: N, exact: E) -> Handler
+/// v1 = f(v2, v3/m, imm8): `native` on ordinary numbers, `exact` on all.
+fn packed_imm<N, E>(d: &Decoded<'_>, native: N, exact: E) -> Handler
+where
+    N: Fn(u128, u128, u8) -> Option<u128> + Copy + 'static,
+    E: Fn(u128, u128, u8, u32) -> (u128, u32) + Copy + 'static,
+{
+    either_width(d, Native(native), Exactly(exact))
+}
+
+/// The same without imm8.
+pub fn packed<N, E>(d: &Decoded<'_>, native: N, exact: E) -> Handler
 where
     N: Fn(u128, u128) -> Option<u128> + Copy + 'static,
     E: Fn(u128, u128, u32) -> (u128, u32) + Copy + 'static,
 {
-    either_width(d, Native(native), Exactly(move |a, b, _, mxcsr| exact(a, b, mxcsr)))
+    packed_imm(d, move |a, b, _| native(a, b), move |a, b, _, mxcsr| exact(a, b, mxcsr))
 }
 
-/// v1 = f(v2, v3/m, imm8, MXCSR), for functions that are computed here.
-fn computed<F>(d: &Decoded<'_>, f: F) -> Handler
-where
-    F: Fn(u128, u128, u8, u32) -> (u128, u32) + Copy + 'static,
-{
-    either_width(d, Exactly(f), Exactly(f))
-}
-
-/// The same for functions that run on the host's SSE unit or are long: always on the slow path.
+/// v1 = f(v2, v3/m, imm8, MXCSR), always on the slow path.
 pub fn slow<F>(d: &Decoded<'_>, f: F) -> Handler
 where
     F: Fn(u128, u128, u8, u32) -> (u128, u32) + Copy + 'static,

@@ -110,12 +110,18 @@ const PREDICATES: [u8; 16] = [
     0b1111, // TRUE
 ];
 
+/// For which orders predicate `imm[4:0]` holds, see above.
+#[inline(always)]
+pub fn predicate(imm: u8) -> u8 {
+    PREDICATES[usize::from(imm & 15)]
+}
+
 /// VCMPPS and so on: lanes of ones where predicate `imm[4:0]` holds. In every four predicates the first and the last
 /// accept quiet NaNs; with bit 4 the other two do.
 #[inline]
 pub fn vcmp<F: Format, const LANES: u32>(a: u128, b: u128, imm: u8, mxcsr: u32) -> (u128, u32) {
     let quiet = matches!(imm & 3, 0 | 3) != (imm & 16 != 0);
-    let holds = PREDICATES[usize::from(imm & 15)];
+    let holds = predicate(imm);
     each::<F, LANES>(a, b, |a, b| {
         let (order, raised) = order::<F>(a, b, mxcsr, quiet);
         let bit = order.map_or(3, |order| (order as i8 + 1) as u8);

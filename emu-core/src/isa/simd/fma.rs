@@ -119,7 +119,7 @@ macro_rules! kernels {
 
         /// For ordinary numbers under an ordinary MXCSR, on hosts that have FMA.
         #[cfg(target_arch = "x86_64")]
-        pub use host::ordinary;
+        pub use host::fused as ordinary;
 
         #[cfg(not(target_arch = "x86_64"))]
         pub mod ordinary {

@@ -11,6 +11,7 @@
 use super::float::lane;
 use super::format::{Double, Layout, Single};
 use super::mxcsr::{FLAGS, FTZ, INITIAL, MASKS, UE};
+use super::ordinary::{self, Packed};
 use std::arch::asm;
 use std::arch::x86_64::__m128i;
 
@@ -97,6 +98,16 @@ kernels! {
     cvtdq2ps: Single, 0;
 }
 
+/// Whether the lowest `LANES` lanes of x * y + z are those of `result` and raise PE at most.
+#[inline(always)]
+fn settled<F: Packed, const LANES: u32>(x: u128, y: u128, z: u128, result: u128) -> bool {
+    if LANES == F::LANES {
+        ordinary::fused::<F>(x, y, z, result)
+    } else {
+        [x, y, z, result].into_iter().all(|v| F::is_ordinary(lane::<F>(v, 0)))
+    }
+}
+
 macro_rules! fused {
     ($($name:ident: $format:ty, $lanes:literal;)*) => {
     $(
@@ -125,8 +136,8 @@ macro_rules! fused {
     )*
 
         /// The same under the host's own MXCSR, which is that of a guest whose MXCSR is
-        /// [`super::mxcsr::ordinary`]: `None` unless operands and results are ordinary numbers.
-        pub mod ordinary {
+        /// [`super::mxcsr::ordinary`]: `None` if an exception other than PE is possible.
+        pub mod fused {
             use super::*;
             $(
                 #[inline(always)]
@@ -143,8 +154,7 @@ macro_rules! fused {
                         );
                     }
                     let result = value(c);
-                    let ordinary = |v| (0..$lanes).all(|n| <$format>::is_ordinary(lane::<$format>(v, n)));
-                    (ordinary(x) & ordinary(y) & ordinary(z) & ordinary(result)).then_some(result)
+                    settled::<$format, $lanes>(x, y, z, result).then_some(result)
                 }
             )*
         }

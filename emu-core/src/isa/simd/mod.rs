@@ -24,6 +24,11 @@ pub mod integer;
 pub mod lanes;
 pub mod mxcsr;
 #[cfg(target_arch = "x86_64")]
+pub mod ordinary;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "unordinary.rs"]
+pub mod ordinary;
+#[cfg(target_arch = "x86_64")]
 pub mod packed;
 #[cfg(not(target_arch = "x86_64"))]
 pub mod packed {

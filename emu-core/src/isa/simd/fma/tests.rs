@@ -82,3 +82,36 @@ fn integers_agree_with_the_instructions() {
         }
     }
 }
+
+#[test]
+fn what_is_decided_at_once_is_right() {
+    use super::{ordinary, soft};
+    use crate::isa::simd::mxcsr::PE;
+    if !is_x86_feature_detected!("fma") {
+        return;
+    }
+    let mut random = Random(7);
+    let mut decided = 0;
+    for n in 0..200_000u32 {
+        let single = n & 1 != 0;
+        // Equal lanes: all of them are decided, or none.
+        let mut vector = || match random.below(4) {
+            0 => random.vector(single),
+            _ if single => {
+                (random.next() as u128 & 0x8007_FFFF | 0x3F80_0000) * ((1 << 96 | 1 << 64) + (1 << 32 | 1))
+            }
+            _ => (random.next() as u128 & 0x800F_FFFF_FFFF_FFFF | 0x3FF0_0000_0000_0000) * (1 << 64 | 1),
+        };
+        let (x, y, z) = (vector(), vector(), vector());
+        let (swift, exact) = if single {
+            (ordinary::vfnmadd231ps(x, y, z), soft::vfnmadd231ps(x, y, z, INITIAL))
+        } else {
+            (ordinary::vfmsubadd231pd(x, y, z), soft::vfmsubadd231pd(x, y, z, INITIAL))
+        };
+        if let Some(result) = swift {
+            assert_eq!((result, 0), (exact.0, exact.1 & !PE), "x {x:032X} y {y:032X} z {z:032X}");
+            decided += 1;
+        }
+    }
+    assert!(decided > 10_000, "decided {decided} times");
+}
