@@ -8,7 +8,7 @@ use super::op::{Faulted, Op, OpRef, branch, dispatch};
 use super::path::{Fast, Path, Slow};
 use super::word::{RIP_BASE, Word};
 use super::{Cpu, memory::canonical};
-use iced_x86::{Mnemonic, OpKind};
+use iced_x86::{Code, Mnemonic, OpKind};
 
 /// Leaves the block for `cpu.rip`, through the run loop, which will link `from` if it is a direct branch.
 #[inline(always)]
@@ -410,6 +410,24 @@ fn lower_jcc(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     Some(Lowered::straight(by_condition!(cc, reach, jcc; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)))
 }
 
+/// Bytes of the counter of LOOP, LOOPcc and JrCXZ: the address size.
+fn counter_bytes(code: Code) -> Option<u8> {
+    use Code::*;
+    Some(match code {
+        Jcxz_rel8_16 | Jcxz_rel8_32 => 2,
+        Loop_rel8_16_CX | Loope_rel8_16_CX | Loopne_rel8_16_CX => 2,
+        Loop_rel8_32_CX | Loope_rel8_32_CX | Loopne_rel8_32_CX => 2,
+        Jecxz_rel8_16 | Jecxz_rel8_32 | Jecxz_rel8_64 => 4,
+        Loop_rel8_16_ECX | Loope_rel8_16_ECX | Loopne_rel8_16_ECX => 4,
+        Loop_rel8_32_ECX | Loope_rel8_32_ECX | Loopne_rel8_32_ECX => 4,
+        Loop_rel8_64_ECX | Loope_rel8_64_ECX | Loopne_rel8_64_ECX => 4,
+        Jrcxz_rel8_16 | Jrcxz_rel8_64 => 8,
+        Loop_rel8_16_RCX | Loope_rel8_16_RCX | Loopne_rel8_16_RCX => 8,
+        Loop_rel8_64_RCX | Loope_rel8_64_RCX | Loopne_rel8_64_RCX => 8,
+        _ => return None,
+    })
+}
+
 /// Handlers of the control transfers; direct targets are offsets from the start of the page.
 pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     let i = d.instruction;
@@ -429,6 +447,9 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
             _ => 8,
         };
         op.sub = reach(d, op) as u8;
+    }
+    if let Some(bytes) = counter_bytes(i.code()) {
+        op.addr_bytes = bytes;
     }
     let memory = i.op0_kind() == OpKind::Memory;
     let reach = reach(d, op);

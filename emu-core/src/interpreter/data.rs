@@ -351,6 +351,19 @@ fn conditional(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     Some(Lowered::straight(handler))
 }
 
+/// F3 90 with REX.B is no PAUSE for silicon but XCHG of the accumulator with R8 (the decoder says PAUSE); its operand
+/// size.
+fn exchange_under_rep(d: &Decoded<'_>) -> Option<u64> {
+    let [prefixes @ .., rex, _] = d.bytes.get(..d.instruction.len())? else { return None };
+    let extended = d.mode.long && matches!(rex, 0x40..=0x4F) && rex & 1 != 0;
+    let size = match (rex & 8 != 0, prefixes.contains(&0x66)) {
+        (true, _) => 8,
+        (false, true) => 2,
+        (false, false) => 4,
+    };
+    extended.then_some(size)
+}
+
 /// Handlers of the data-movement instructions.
 pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     let size = || d.size(0);
@@ -386,6 +399,10 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
         Mnemonic::Xlatb => {
             op.addr_bytes = d.instruction.memory_base().size() as u8;
             complex(xlat)
+        }
+        Mnemonic::Pause if let Some(size) = exchange_under_rep(d) => {
+            (op.a, op.b) = (0, 8);
+            by_size!(size, plain, xchg_reg)
         }
         Mnemonic::Nop | Mnemonic::Pause | Mnemonic::Endbr64 | Mnemonic::Endbr32 => plain(nop),
         Mnemonic::Salc => plain(salc),

@@ -113,8 +113,19 @@ fn fill_memory(i: &Instruction, mode: Mode, op: &mut Op) {
     op.scale = i.memory_index_scale().trailing_zeros() as u8;
     op.disp = i.memory_displacement64();
     op.addr_bytes = address_bytes(i, mode, base, index);
-    fill_segment(i.memory_segment(), mode, op);
+    fill_segment(segment_of(i, mode), mode, op);
     op.flat &= op.addr_bytes == if mode.long { 8 } else { 4 };
+}
+
+/// In 64-bit mode the prefixes of ES, CS, SS and DS count for nothing (Intel SDM Vol. 1 3.3.7.1), not even for
+/// whether a fault is #SS or #GP.
+fn segment_of(i: &Instruction, mode: Mode) -> Register {
+    let named = i.memory_segment();
+    if !mode.long || matches!(named, Register::FS | Register::GS) {
+        return named;
+    }
+    let base = i.memory_base().full_register();
+    if matches!(base, Register::RSP | Register::RBP) { Register::SS } else { Register::DS }
 }
 
 fn fill_segment(segment: Register, mode: Mode, op: &mut Op) {
@@ -185,7 +196,7 @@ fn undefined(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
 }
 
 /// An instruction longer than 15 bytes.
-fn too_long(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
+fn length_fault(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     Err(cpu.gp(0))
 }
 
@@ -222,6 +233,9 @@ fn bitness(mode: Mode) -> u32 {
     }
 }
 
+/// Bytes of the longest instruction (Intel SDM Vol. 2A 2.3.11).
+const LONGEST: usize = 15;
+
 const OPTIONS: u32 = DecoderOptions::NONE;
 
 /// Decodes from `code`, which starts at offset `off` of its page, up to a branch that always leaves, the end of the
@@ -247,8 +261,8 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
         op.len = instruction.len() as u8;
         op.ends = true;
         if instruction.is_invalid() {
-            if too_many_prefixes(&code[(at - u64::from(off)) as usize..], mode) {
-                (op.handler, op.alone) = (complex(too_long), complex(too_long));
+            if too_long(&code[(at - u64::from(off)) as usize..], mode) {
+                (op.handler, op.alone) = (complex(length_fault), complex(length_fault));
             }
         } else {
             fill_operands(&instruction, mode, &mut op);
@@ -278,11 +292,32 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
     Outcome::Block { ops, bytes: at - u64::from(off) }
 }
 
-/// Whether the instruction is invalid only because it would be longer than 15 bytes (Intel SDM Vol. 3A 6.15, #GP).
-fn too_many_prefixes(code: &[u8], mode: Mode) -> bool {
-    let prefix = |b: &u8| {
-        matches!(b, 0x26 | 0x2E | 0x36 | 0x3E | 0x64..=0x67 | 0xF0 | 0xF2 | 0xF3)
-            || (mode.long && matches!(b, 0x40..=0x4F))
-    };
-    code.iter().take(15).filter(|b| prefix(b)).count() >= 14
+/// Whether the instruction is invalid only because it would be longer than 15 bytes (Intel SDM Vol. 3A 6.15, #GP):
+/// whether it is valid, and how long it is, without the prefixes that are there more than once.
+fn too_long(code: &[u8], mode: Mode) -> bool {
+    let code = &code[..code.len().min(2 * LONGEST)];
+    let mut needed: Vec<u8> = Vec::with_capacity(LONGEST);
+    let (mut prefixes, mut rex) = (0, None);
+    for byte in code {
+        match byte {
+            0x26 | 0x2E | 0x36 | 0x3E | 0x64..=0x67 | 0xF0 | 0xF2 | 0xF3 => {
+                rex = None;
+                if !needed.contains(byte) {
+                    needed.push(*byte);
+                }
+            }
+            0x40..=0x4F if mode.long => rex = Some(*byte),
+            _ => break,
+        }
+        prefixes += 1;
+    }
+    let kept = needed.len() + usize::from(rex.is_some());
+    needed.extend(rex);
+    needed.extend(&code[prefixes..]);
+    if prefixes >= LONGEST {
+        return true;
+    }
+    let mut decoder = Decoder::new(bitness(mode), &needed, OPTIONS);
+    let shorter = decoder.decode();
+    !shorter.is_invalid() && shorter.len() - kept + prefixes > LONGEST
 }

@@ -217,9 +217,19 @@ impl Cpu {
         }
     }
 
+    /// Outside of the canonical addresses or, through a segment of 4 GiB, partly beyond its limit. (Intel's manual lets
+    /// the latter wrap around or fault, Intel SDM Vol. 3A 5.3; AMD's parts fault.)
+    fn crosses_the_end(&self, linear: u64, size: u64, seg: u8) -> bool {
+        let last = linear.wrapping_add(size - 1);
+        if self.mode.long {
+            return !canonical(linear) || !canonical(last);
+        }
+        last > 0xFFFF_FFFF && self.s.seg[seg as usize].base == 0
+    }
+
     /// Checks that do not depend on translation: canonical address, alignment.
     pub(super) fn check_address(&mut self, linear: u64, size: u64, seg: u8) -> Result<(), Faulted> {
-        if self.mode.long && !(canonical(linear) && canonical(linear.wrapping_add(size - 1))) {
+        if self.crosses_the_end(linear, size, seg) {
             return Err(self.segment_fault(seg));
         }
         let aligned = size.is_power_of_two() && linear & (size.min(8) - 1) == 0;

@@ -159,7 +159,8 @@ fn build_frame<T: Word>(cpu: &mut Cpu, locals: u64, level: u64) -> Result<(), Fa
     }
     let old_frame = cpu.reg::<T>(BP);
     cpu.push(old_frame)?;
-    let frame = cpu.sp();
+    // All of rSP, whatever the stack's width: the operand size decides (Intel SDM Vol. 2A, "ENTER", FrameTemp).
+    let frame = cpu.r.get(SP);
     let mut display = cpu.r.get(BP);
     for _ in 1..level {
         display = display.wrapping_sub(T::SIZE);

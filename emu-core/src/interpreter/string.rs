@@ -104,6 +104,9 @@ impl Step for Movs {
         }
         let (from, to) = (source::<T>(cpu, op)?, destination::<T>(cpu, op, true)?);
         let done = cpu.copy_in_page(to, from, count, T::SIZE);
+        if done == 0 {
+            return Ok(0); // nothing changes, not even the upper halves of registers
+        }
         advance::<T>(cpu, op, SI, done * T::SIZE);
         advance::<T>(cpu, op, DI, done * T::SIZE);
         Ok(done)
@@ -127,6 +130,9 @@ impl Step for Stos {
         let to = destination::<T>(cpu, op, true)?;
         let value = cpu.reg::<T>(0);
         let done = cpu.fill_in_page(to, value, count);
+        if done == 0 {
+            return Ok(0);
+        }
         advance::<T>(cpu, op, DI, done * T::SIZE);
         Ok(done)
     }

@@ -31,6 +31,7 @@ pub enum Exclusion {
     Hypervisor,
     Vendor,
     SetUp,
+    Reported,
     Alias,
     TwoInstructions,
 }
@@ -46,6 +47,7 @@ impl fmt::Display for Exclusion {
             Self::Waits => "waits or watches; the result depends on the neighbours",
             Self::Hypervisor => "leaves for the host's hypervisor",
             Self::Vendor => "Intel's and AMD's parts decode it differently",
+            Self::Reported => "hypervisors report its trap with another address",
             Self::SetUp => "depends on how the host's kernel has set up the part",
             Self::TwoInstructions => "WAIT and another form",
             Self::Alias => "another vendor's name for an opcode that is tried",
@@ -133,6 +135,9 @@ fn exclusion(code: Code, size: CodeSize) -> Option<Exclusion> {
     if info.decoder_option() != 0 || code == Code::Popw_CS {
         return Some(Exclusion::Obsolete);
     }
+    if matches!(code, Code::Int1) {
+        return Some(Exclusion::Reported);
+    }
     by_mnemonic(code.mnemonic())
         .or_else(|| vendor(code, size))
         .or_else(|| lacking(code))
@@ -159,6 +164,15 @@ fn vendor(code: Code, size: CodeSize) -> Option<Exclusion> {
     let narrow = code.op_code().op_kinds().iter().any(|kind| matches!(kind, br16_1 | br16_2));
     let near = narrow || matches!(code, Retnw | Retnw_imm16 | Call_rm16 | Jmp_rm16);
     let far = matches!(code, Call_m1664 | Jmp_m1664 | Lss_r64_m1664 | Lfs_r64_m1664 | Lgs_r64_m1664);
+    // 0F 0D with a register: PREFETCH cannot have one on AMD's parts, on Intel's it is a NOP.
+    let prefetch = matches!(
+        code,
+        Reservednop_rm16_r16_0F0D | Reservednop_rm32_r32_0F0D | Reservednop_rm64_r64_0F0D | Movsxd_r16_rm16
+    );
+    let system_return = matches!(code, Sysretd) && size != CodeSize::Bits64;
+    if prefetch || system_return {
+        return Some(Exclusion::Vendor);
+    }
     let differs = size == CodeSize::Bits64 && (near || far);
     differs.then_some(Exclusion::Vendor)
 }

@@ -2,8 +2,9 @@
 
 use super::compare::{Difference, Field, Loose};
 use super::program::Program;
-use super::state::{Inputs, Outcome};
+use super::state::{End, Inputs, Outcome};
 use super::undefined::{self, flags};
+use emu_core::vcpu::rflags;
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 
 /// What may differ, and how far.
@@ -15,25 +16,31 @@ pub struct Allowed {
 }
 
 /// What may differ with everything that is undefined left out, and with only that which is not the CPU's to define.
-pub fn allowed(program: &Program, inputs: &Inputs) -> (Allowed, Allowed) {
+pub fn allowed(program: &Program, inputs: &Inputs, expected: &Outcome) -> (Allowed, Allowed) {
     let mut decoder =
         Decoder::with_ip(program.size.bits(), &program.code, program.start(), DecoderOptions::NONE);
     let mut instruction = Instruction::default();
     let (mut defined, mut everything) = (Allowed::default(), Allowed::default());
     let mut first = true;
+    let through = expected.end == End::Through;
+    let aligned = inputs.registers.rflags & rflags::AC != 0;
     while decoder.can_decode() {
         decoder.decode_out(&mut instruction);
         let before = first.then_some(&inputs.registers);
-        step(&instruction, before, &mut defined, &mut everything);
+        step(&instruction, before, through, &mut defined, &mut everything);
+        if aligned && undefined::alignment_varies(&instruction) {
+            defined.loose = Loose::EVERYTHING;
+        }
         first = false;
     }
     (defined, everything)
 }
 
-/// Follows what is undefined through one more instruction.
+/// Follows what is undefined through one more instruction, which may not be reached unless the program `completes`.
 fn step(
     instruction: &Instruction,
     before: Option<&super::state::Registers>,
+    completes: bool,
     defined: &mut Allowed,
     everything: &mut Allowed,
 ) {
@@ -51,10 +58,13 @@ fn step(
         defined.loose = Loose::EVERYTHING;
     }
     let settled = flags(instruction.rflags_modified()) & !undefined.flags;
-    if !conditional(instruction) {
+    if completes && !conditional(instruction) {
         defined.loose.flags &= !settled;
     }
     defined.loose.flags |= undefined.flags;
+    defined.loose.x87_status |= undefined.x87_status;
+    defined.loose.which_fault |= undefined::several_accesses(instruction);
+    defined.loose.whether_fault |= undefined.whether_fault;
     if undefined.destination {
         loosen_destination(instruction, &mut defined.loose);
     }
@@ -111,11 +121,11 @@ fn close(a: u32, b: u32) -> bool {
 mod tests {
     use super::*;
     use crate::conform::program::CodeSize;
-    use emu_core::vcpu::rflags;
 
     fn allowed_of(code: &[u8]) -> (Allowed, Allowed) {
         let program = Program { size: CodeSize::Bits64, code: code.to_vec(), ..Program::default() };
-        allowed(&program, &Inputs::default())
+        let (end, registers) = (End::Through, Inputs::default().registers);
+        allowed(&program, &Inputs::default(), &Outcome { end, registers, selectors: [0; 6] })
     }
 
     #[test]

@@ -111,6 +111,7 @@ mod host {
             Word::Leaf1Ecx | Word::Leaf1Edx => (1, 0),
             Word::Leaf6Eax => (6, 0),
             Word::Leaf7Ebx | Word::Leaf7Ecx | Word::Leaf7Edx => (7, 0),
+            Word::LeafDEax => (0xD, 1),
             Word::Extended1Ecx | Word::Extended1Edx => (0x8000_0001, 0),
             Word::Extended7Edx => (0x8000_0007, 0),
             Word::Era => return u32::MAX,
@@ -120,7 +121,7 @@ mod host {
             Word::Leaf1Ecx if !std::arch::is_x86_feature_detected!("avx") => answer.ecx & !FMA_AVX_F16C,
             Word::Leaf7Ecx | Word::Leaf1Ecx | Word::Extended1Ecx => answer.ecx,
             Word::Leaf7Ebx => answer.ebx,
-            Word::Leaf6Eax => answer.eax,
+            Word::Leaf6Eax | Word::LeafDEax => answer.eax,
             Word::Leaf1Edx | Word::Leaf7Edx | Word::Extended1Edx | Word::Extended7Edx => answer.edx,
             Word::Era => u32::MAX,
         }

@@ -5,7 +5,7 @@
 
 use super::state::Registers;
 use emu_core::vcpu::rflags;
-use iced_x86::{Instruction, Mnemonic, OpKind, Register, RflagsBits};
+use iced_x86::{EncodingKind, Instruction, MemorySize, Mnemonic, OpKind, Register, RflagsBits};
 
 /// What one instruction leaves undefined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub struct Undefined {
     pub flags: u64,
     /// The first operand: a shift beyond the operand's width.
     pub destination: bool,
+    /// Bits of the x87 status word.
+    pub x87_status: u16,
+    /// Whether an access to memory faults.
+    pub whether_fault: bool,
 }
 
 const FLAGS: [(u32, u64); 6] = [
@@ -37,7 +41,25 @@ pub fn of(instruction: &Instruction, before: Option<&Registers>) -> Undefined {
     match instruction.mnemonic() {
         M::Shl | M::Sal | M::Shr | M::Sar | M::Rol | M::Ror | M::Rcl | M::Rcr => shift(instruction, before),
         M::Shld | M::Shrd => double_shift(instruction, before),
-        _ => Undefined { flags: listed, destination: false },
+        M::Fcomi | M::Fcomip | M::Fucomi | M::Fucomip => compare_x87(before),
+        // "Behavior with a mask of all 0s ... exceptions associated with addressing memory may still be signaled".
+        M::Maskmovq | M::Maskmovdqu | M::Vmaskmovdqu => {
+            Undefined { whether_fault: true, ..Undefined::default() }
+        }
+        // Intel's parts want their operand aligned, AMD's do not.
+        M::Sha1msg1 | M::Sha1msg2 | M::Sha1nexte | M::Sha1rnds4 | M::Sha256msg1 | M::Sha256msg2 | M::Sha256rnds2 => {
+            Undefined { whether_fault: true, ..Undefined::default() }
+        }
+        // How much of the area is asked for depends on the components that the host has.
+        M::Xsave
+        | M::Xsave64
+        | M::Xsaveopt
+        | M::Xsaveopt64
+        | M::Xsavec
+        | M::Xsavec64
+        | M::Xrstor
+        | M::Xrstor64 => Undefined { whether_fault: true, ..Undefined::default() },
+        _ => Undefined { flags: listed, ..Undefined::default() },
     }
 }
 
@@ -76,7 +98,7 @@ fn shift(instruction: &Instruction, before: Option<&Registers>) -> Undefined {
     if count == Some(0) {
         flags = 0;
     }
-    Undefined { flags, destination: false }
+    Undefined { flags, ..Undefined::default() }
 }
 
 /// A count above the width leaves everything undefined; else OF for counts other than 1, and AF.
@@ -84,11 +106,88 @@ fn double_shift(instruction: &Instruction, before: Option<&Registers>) -> Undefi
     let bits = bits(instruction);
     match count(instruction, 2, bits, before) {
         Some(0) => Undefined::default(),
-        Some(1) => Undefined { flags: rflags::AF, destination: false },
-        Some(count) if count <= bits => Undefined { flags: rflags::AF | rflags::OF, destination: false },
-        None if bits > 16 => Undefined { flags: rflags::AF | rflags::OF, destination: false },
-        _ => Undefined { flags: rflags::STATUS, destination: true },
+        Some(1) => Undefined { flags: rflags::AF, ..Undefined::default() },
+        Some(count) if count <= bits => Undefined { flags: rflags::AF | rflags::OF, ..Undefined::default() },
+        None if bits > 16 => Undefined { flags: rflags::AF | rflags::OF, ..Undefined::default() },
+        _ => Undefined { flags: rflags::STATUS, destination: true, ..Undefined::default() },
     }
+}
+
+/// FCOMI and its like: Intel's parts clear C1, AMD's leave it; and with the invalid-operation exception unmasked
+/// Intel's leave the flags, AMD's set them (Intel SDM Vol. 2A, "FCOMI"; AMD's manual is silent).
+fn compare_x87(before: Option<&Registers>) -> Undefined {
+    const C1: u16 = 1 << 9;
+    const IM: u16 = 1;
+    let masked = before.is_some_and(|before| before.x87.control & IM != 0);
+    let flags = if masked { 0 } else { rflags::STATUS };
+    Undefined { flags, x87_status: C1, ..Undefined::default() }
+}
+
+/// Instructions with more than one access to memory: which of two that fault is reported, and what the ones before it
+/// have done, is the implementation's.
+pub fn several_accesses(instruction: &Instruction) -> bool {
+    use Mnemonic as M;
+    if instruction.is_string_instruction() {
+        return true;
+    }
+    // In two parts.
+    if matches!(instruction.memory_size(), MemorySize::Float80 | MemorySize::Bcd) {
+        return true;
+    }
+    matches!(
+        instruction.mnemonic(),
+        M::Popa
+            | M::Popad
+            | M::Pusha
+            | M::Pushad
+            | M::Enter
+            | M::Leave
+            | M::Bound
+            | M::Call
+            | M::Retf
+            | M::Push
+            | M::Pop
+    ) || matches!(
+        instruction.mnemonic(),
+        M::Iret | M::Iretd | M::Iretq | M::Lds | M::Les | M::Lfs | M::Lgs | M::Lss | M::Jmp | M::Xlatb
+    ) || matches!(
+        instruction.mnemonic(),
+        M::Fnsave | M::Fnstenv | M::Frstor | M::Fldenv | M::Fxsave | M::Fxsave64 | M::Fxrstor | M::Fxrstor64
+    ) || matches!(
+        instruction.mnemonic(),
+        M::Xsave
+            | M::Xsave64
+            | M::Xsaveopt
+            | M::Xsaveopt64
+            | M::Xsavec
+            | M::Xsavec64
+            | M::Xrstor
+            | M::Xrstor64
+    )
+}
+
+/// Images of the x87 unit: which of their accesses are checked for alignment is the implementation's (Intel SDM
+/// Vol. 3A 6.15, #AC: "depending on the processor").
+pub fn alignment_varies(instruction: &Instruction) -> bool {
+    use Mnemonic as M;
+    // "Unaligned memory reference of 8 bytes or less" is what Intel's parts check; AMD's look at all sizes.
+    if instruction.code().encoding() == EncodingKind::VEX {
+        return true;
+    }
+    matches!(
+        instruction.mnemonic(),
+        M::Fnsave | M::Fnstenv | M::Frstor | M::Fldenv | M::Fxsave | M::Fxsave64 | M::Fxrstor | M::Fxrstor64
+    ) || matches!(
+        instruction.mnemonic(),
+        M::Xsave
+            | M::Xsave64
+            | M::Xsaveopt
+            | M::Xsaveopt64
+            | M::Xsavec
+            | M::Xsavec64
+            | M::Xrstor
+            | M::Xrstor64
+    )
 }
 
 /// What does not follow from the inputs: registers in which the host says something of itself, or of the moment.
@@ -157,7 +256,8 @@ mod tests {
     #[test]
     fn double_shifts_beyond_the_width() {
         let shld_16 = decoded(&[0x66, 0x0F, 0xA4, 0xC3, 17]);
-        assert_eq!(of(&shld_16, None), Undefined { flags: rflags::STATUS, destination: true });
+        let all = Undefined { flags: rflags::STATUS, destination: true, ..Undefined::default() };
+        assert_eq!(of(&shld_16, None), all);
     }
 
     #[test]

@@ -261,8 +261,8 @@ where
 {
     let finish = move |cpu: &mut Cpu, op: &Op, b: u128| {
         let (value, raised) = f(0, b, cpu.s.mxcsr);
+        cpu.enter_mmx(); // on silicon, also where the conversion then faults
         cpu.accept(raised).map_err(|raised| Slow::unmasked(cpu, raised))?;
-        cpu.enter_mmx();
         cpu.set_mm(op.a, value as u64);
         Ok(())
     };

@@ -31,6 +31,9 @@ pub trait SimdPath: Path {
     /// "Type 4 Class Exception Conditions", legacy SSE).
     #[inline(always)]
     fn aligned<const WRITE: bool>(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
+        if !op.flat && !cpu.mode.long && (cpu.r.get(op.seg_slot).wrapping_add(cpu.effective(op))) & 15 != 0 {
+            return Err(Self::misaligned(cpu)); // before the segment's limit
+        }
         let linear = Self::linear::<WRITE>(cpu, op, 16)?;
         if linear & 15 == 0 { Ok(linear) } else { Err(Self::misaligned(cpu)) }
     }

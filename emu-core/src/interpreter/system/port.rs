@@ -74,7 +74,7 @@ fn advance<T: Word>(cpu: &mut Cpu, op: &Op, register: u8) {
 
 /// One iteration of INS or OUTS. With REP (`sub`), the instruction is left only when the count is used up: each
 /// iteration counts as one instruction, and interrupts are taken between them.
-fn iterate(
+fn iterate<T: Word>(
     cpu: &mut Cpu,
     op: &Op,
     one: impl FnOnce(&mut Cpu, &Op) -> Result<(), Faulted>,
@@ -84,7 +84,9 @@ fn iterate(
     }
     let count = cpu.r.get(RCX) & mask(op);
     if count == 0 {
-        return Ok(());
+        // Silicon asks for permission even so.
+        let port = cpu.reg::<u16>(RDX);
+        return check(cpu, port, T::SIZE);
     }
     one(cpu, op)?;
     set_index(cpu, op, RCX, count - 1);
@@ -96,7 +98,7 @@ fn iterate(
 
 /// INSB, INSW, INSD.
 pub fn ins<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    iterate(cpu, op, |cpu, op| {
+    iterate::<T>(cpu, op, |cpu, op| {
         let port = cpu.reg::<u16>(RDX);
         check(cpu, port, T::SIZE)?;
         let linear = cpu.segment_linear(ES, cpu.r.get(RDI) & mask(op), T::SIZE, true)?;
@@ -111,7 +113,7 @@ pub fn ins<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 
 /// OUTSB, OUTSW, OUTSD.
 pub fn outs<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    iterate(cpu, op, |cpu, op| {
+    iterate::<T>(cpu, op, |cpu, op| {
         let port = cpu.reg::<u16>(RDX);
         check(cpu, port, T::SIZE)?;
         let linear = cpu.segment_linear(op.seg, cpu.r.get(RSI) & mask(op), T::SIZE, false)?;

@@ -133,7 +133,12 @@ pub fn push(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 
 /// POP Sreg.
 pub fn pop(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    let selector = cpu.stack_read::<u16>(0)?;
+    // All of the operand is read, though only the selector counts.
+    let selector = match op.size {
+        2 => cpu.stack_read::<u16>(0)?,
+        4 => cpu.stack_read::<u32>(0)? as u16,
+        _ => cpu.stack_read::<u64>(0)? as u16,
+    };
     let segment = loaded(cpu, op.a, Selector(selector))?;
     cpu.drop_stack(u64::from(op.size)); // in the width of the old stack
     install(cpu, op.a, segment);

@@ -223,19 +223,13 @@ pub fn arpl(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     require_protected(cpu)?;
     let memory = is_memory(op);
     let wanted = Selector(cpu.reg::<u16>(op.b)).rpl();
-    let old = Selector(if memory {
-        let linear = cpu.linear::<true>(op, 2)?;
-        cpu.probe_write(linear, 2, op.seg)?;
-        cpu.read::<u16>(linear, op.seg)?
-    } else {
-        cpu.reg::<u16>(op.a)
-    });
+    let old = Selector(if memory { cpu.load::<u16>(op)? } else { cpu.reg::<u16>(op.a) });
     let raised = old.rpl() < wanted;
     let new = if raised { old.with_rpl(wanted).0 } else { old.0 };
-    if memory {
-        cpu.store(op, new)?
-    } else {
+    if !memory {
         cpu.set_reg(op.a, new)
+    } else if raised {
+        cpu.store(op, new)? // silicon does not write what stays as it is
     }
     answer(cpu, raised);
     Ok(())

@@ -187,9 +187,8 @@ impl Layout {
         if self.protected {
             (new.ip, new.cs) = (u64::from(ip), code as u16);
             (new.dp, new.ds) = (u64::from(dp), data as u16);
-            if self.wide {
-                new.opcode = (code >> 16) as u16 & 0x7FF;
-            }
+            // The 16-bit image has no opcode: silicon clears it.
+            new.opcode = if self.wide { (code >> 16) as u16 & 0x7FF } else { 0 };
         } else {
             let high = |field: u32| if self.wide { field >> 12 << 16 } else { (field & 0xF000) << 4 };
             (new.ip, new.cs) = (u64::from(ip & 0xFFFF | high(code)), 0);

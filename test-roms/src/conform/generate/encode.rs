@@ -5,7 +5,7 @@ use crate::conform::form::Form;
 use crate::conform::layout::{CODE, CODE_BYTES};
 use crate::conform::program::CodeSize;
 use crate::conform::values::Rng;
-use iced_x86::{Decoder, DecoderOptions, Encoder, FlowControl, Instruction, OpKind};
+use iced_x86::{Decoder, DecoderOptions, Encoder, FlowControl, Instruction, Mnemonic, OpKind};
 
 /// The longest an instruction may be (Intel SDM Vol. 2A 2.3.11).
 const LONGEST: usize = 15;
@@ -64,13 +64,26 @@ fn decode(form: &Form, bytes: Vec<u8>, site: &Site) -> Option<Encoded> {
     let mut decoder = Decoder::with_ip(site.size.bits(), &bytes, site.ip(), DecoderOptions::NONE);
     let instruction = decoder.decode();
     let same = instruction.code() == form.code && instruction.len() == bytes.len();
-    (same && harmless(&instruction)).then_some(Encoded { instruction, bytes, broken: false })
+    (same && harmless(&instruction) && !vendors_differ(&bytes, &instruction, site.size)).then_some(Encoded {
+        instruction,
+        bytes,
+        broken: false,
+    })
 }
 
 /// Whether a direct branch leads out of the instruction, or to its end.
 fn harmless(i: &Instruction) -> bool {
     let near = matches!(i.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64);
     !near || i.near_branch_target().wrapping_sub(i.ip()) >= i.len() as u64
+}
+
+/// A near branch in 64-bit code with an operand-size prefix: Intel's parts ignore it, AMD's do not (AMD64 APM Vol. 3,
+/// "Near Branches in 64-Bit Mode").
+fn vendors_differ(bytes: &[u8], i: &Instruction, size: CodeSize) -> bool {
+    let mut prefixes = bytes.iter().take_while(|byte| is_prefix(**byte) || matches!(byte, 0x40..=0x4F));
+    let indirect = i.is_jmp_near_indirect() || i.is_call_near_indirect() || i.mnemonic() == Mnemonic::Ret;
+    let near = indirect || matches!(i.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64);
+    size == CodeSize::Bits64 && near && prefixes.any(|byte| *byte == 0x66)
 }
 
 /// A LOCK prefix that is not allowed, or too many prefixes. Without it the instruction is the form's own.

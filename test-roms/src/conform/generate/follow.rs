@@ -111,8 +111,17 @@ fn memory(address: &Address, size: u64, content: Content, draft: &mut Draft, rec
     if content == Content::Nothing && rng.chance(60) {
         return;
     }
-    address.lead_to(place::linear(size, true, rng), draft);
+    let mut at = place::linear(size, true, rng);
+    if address.bits == 64 && canonical(at) != canonical(at.wrapping_sub(address.segment_base)) {
+        // Which of offset and linear address must be canonical, silicon and manuals do not agree on.
+        at = DATA;
+    }
+    address.lead_to(at, draft);
     content.write(address.linear(draft), size, draft, recipe, rng);
+}
+
+fn canonical(address: u64) -> bool {
+    ((address << 16) as i64 >> 16) as u64 == address
 }
 
 fn gather(address: &Address, n: u8, bits: u8, lanes: u8, size: u64, draft: &mut Draft, rng: &mut Rng) {

@@ -5,7 +5,7 @@ use crate::conform::form::Form;
 use crate::conform::layout::*;
 use crate::conform::program::CodeSize;
 use crate::conform::values::{Rng, integer};
-use iced_x86::{Instruction, OpCodeOperandKind, OpKind, Register};
+use iced_x86::{Code, Instruction, OpCodeOperandKind, OpKind, Register};
 
 /// Where an instruction is going to lie.
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +146,7 @@ fn other(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, site: &Site, rng:
             i.try_set_op_kind(n, OpKind::Immediate8_2nd).ok()?;
             i.set_immediate8_2nd(rng.pick(&[0, 0, 1, 2, 3, 5, 31, 32, 33, 0xFF]));
         }
+        imm8 if i.code() == Code::Int_imm8 => immediate(i, n, OpKind::Immediate8, vector(rng))?,
         imm8 => immediate(i, n, OpKind::Immediate8, integer(rng, 8))?,
         imm8_const_1 => immediate(i, n, OpKind::Immediate8, 1)?,
         imm8sex16 => immediate(i, n, OpKind::Immediate8to16, integer(rng, 8) as i8 as u64)?,
@@ -231,4 +232,11 @@ pub fn no_code_selector(rng: &mut Rng) -> u16 {
 pub fn beyond(rng: &mut Rng) -> u16 {
     let index = 16 + rng.below(0x2000 - 16) as u16;
     index << 3 | rng.below(8) as u16
+}
+
+/// Any vector but the one that enters Linux.
+fn vector(rng: &mut Rng) -> u64 {
+    const SYSTEM_CALL: u64 = 0x80;
+    let vector = integer(rng, 8);
+    if vector == SYSTEM_CALL { SYSTEM_CALL + 1 } else { vector }
 }
