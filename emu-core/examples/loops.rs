@@ -55,6 +55,31 @@ impl Bus for Flat {
     }
 }
 
+/// Calls through a table of eight, in the order of a linear congruential generator with this factor; factor 0 always
+/// calls the same one. The difference is what the host's branch predictor cannot know.
+///
+/// l: imul edx,edx,factor; add edx,1013904223; mov esi,edx; shr esi,29; mov edi,eax; call [esi*4+4000h]; dec ecx;
+/// jnz l; jmp $
+fn calls(factor: u32) -> Vec<u8> {
+    let [a, b, c, d] = factor.to_le_bytes();
+    vec![
+        0x69, 0xD2, a, b, c, d, 0x81, 0xC2, 0x5F, 0xF3, 0x6E, 0x3C, 0x89, 0xD6, 0xC1, 0xEE, 0x1D, 0x89, 0xC7,
+        0xFF, 0x14, 0xB5, 0x00, 0x40, 0, 0, 0x49, 0x75, 0xE3, 0xEB, 0xFE,
+    ]
+}
+
+/// What they call: mov eax,edi, a step, ret.
+const STEPS: [&[u8]; 8] = [
+    &[0x40],                         // inc eax
+    &[0x6B, 0xC0, 0x03],             // imul eax,eax,3
+    &[0x35, 0x55, 0x55, 0x00, 0x00], // xor eax,5555h
+    &[0xC1, 0xC0, 0x07],             // rol eax,7
+    &[0x2D, 0x39, 0x30, 0x00, 0x00], // sub eax,12345
+    &[0xF7, 0xD0],                   // not eax
+    &[0xD1, 0xC8],                   // ror eax,1
+    &[0x0F, 0xC8],                   // bswap eax
+];
+
 fn main() {
     let loops: &[(&str, &[u8])] = &[
         // xor eax,eax; l: add eax,ecx; dec ecx; jnz l; jmp $
@@ -69,6 +94,8 @@ fn main() {
         ),
         // l: call f; dec ecx; jnz l; jmp $; f: push ebx; pop ebx; ret
         ("call-ret", &[0xE8, 0x05, 0, 0, 0, 0x49, 0x75, 0xF8, 0xEB, 0xFE, 0x53, 0x5B, 0xC3]),
+        ("call-indirect", &calls(1_664_525)),
+        ("call-one-of-them", &calls(0)),
     ];
     for (name, code) in loops {
         let mut memory = MemoryMap::new();
@@ -76,6 +103,11 @@ fn main() {
         let ram = Target::Block { block, offset: 0 };
         memory.map(Range { start: 0, len: 1 << 20, read: ram, write: ram });
         memory.write(0x1000, code);
+        for (n, step) in STEPS.iter().enumerate() {
+            let at = 0x2000 + 32 * n as u64;
+            memory.write(at, &[&[0x89, 0xF8], *step, &[0xC3]].concat());
+            memory.write(0x4000 + 4 * n as u64, &(at as u32).to_le_bytes());
+        }
         let mut bus = Flat { memory, attention: AtomicU32::new(0), left: 300_000_000, retired: 0 };
         let mut cpu = VcpuState::at_reset(0, 0);
         cpu.cr0 |= cr0::PE;
@@ -89,6 +121,6 @@ fn main() {
         let start = Instant::now();
         let exit = engine.run(&mut cpu, &mut bus, &Stop::default());
         let ns = start.elapsed().as_nanos() as f64 / bus.retired as f64;
-        println!("{name:14} {ns:.2} ns/insn  {exit:?} retired {} eax {:#x}", bus.retired, cpu.gpr[0]);
+        println!("{name:16} {ns:.2} ns/insn  {exit:?} retired {} eax {:#x}", bus.retired, cpu.gpr[0]);
     }
 }

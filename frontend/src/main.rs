@@ -1,5 +1,6 @@
 //! The program `posada`: a complete x86 PC, from the command line.
 
+mod conform;
 mod disk;
 mod ending;
 mod escape;
@@ -32,16 +33,18 @@ fn main() -> ExitCode {
             return ending::FAILED.into();
         }
     };
-    match command {
-        Command::Run(run) => session::run(&run).unwrap_or_else(|error| {
-            eprintln!("posada: {error:#}");
-            ending::FAILED.into()
-        }),
+    let ended = match command {
+        Command::Run(run) => session::run(&run),
+        Command::Conform(conform) => conform::run(&conform),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Posada::command(), "posada", &mut std::io::stdout());
-            ExitCode::SUCCESS
+            Ok(ExitCode::SUCCESS)
         }
-    }
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("posada: {error:#}");
+        ending::FAILED.into()
+    })
 }
 
 /// What clap says about a wrong command line, without its usage page.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::quantity;
+use crate::{conform, quantity};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use emu_core::Tick;
@@ -35,6 +35,9 @@ pub enum Command {
     /// Start a PC
     #[command(after_help = EXAMPLES, disable_help_flag = true)]
     Run(Box<Run>),
+    /// Compare an engine with this host's CPU, instruction form by instruction form
+    #[command(after_help = conform::options::EXAMPLES)]
+    Conform(Box<conform::options::Conform>),
     /// Print a completion script for your shell, for example: posada completions bash > posada.bash
     Completions { shell: Shell },
 }

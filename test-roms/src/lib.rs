@@ -3,11 +3,10 @@
 //! - [`boot_sector`]: a boot sector for a diskette or disk, to be started by a firmware;
 //! - [`mode_rom`]: a 64 KiB ROM that takes the CPU from the reset vector through every mode to long mode.
 //!
-//! Both end through the isa-debug-exit port with a value of [`exit`].
-
-#![forbid(unsafe_code)]
+//! The two end through the isa-debug-exit port with a value of [`exit`].
 
 pub mod boot_sector;
+pub mod conform;
 pub mod mode_rom;
 
 /// The ports that the programs write to.

@@ -1,14 +1,20 @@
-//! `cargo xtask fuzz`: the fuzz targets, each for some time, on random seeds.
+//! `cargo xtask fuzz`: the fuzz targets, each for some time, on seeds from the clock.
 
 use crate::command::{self, cargo};
 use anyhow::{Result, bail};
 
-/// The fuzz targets are ordinary tests that are ignored unless asked for, so they need no nightly compiler. They
-/// read how long to run from POSADA_FUZZ_SECONDS and print the seed of a failure.
+/// What `posada-fuzz --target` knows.
+const TARGETS: [&str; 2] = ["cpu", "devices"];
+
+/// Runs every target for `seconds`. The first finding ends it: an input, its panic or crash, and how to run it again.
 pub fn fuzz(seconds: &str) -> Result<()> {
     if seconds.parse::<u32>().is_err() {
         bail!("`{seconds}` is not a number of seconds");
     }
-    let mut fuzz = cargo(["test", "--release", "--workspace", "fuzz_", "--", "--ignored", "--nocapture"]);
-    command::run(fuzz.env("POSADA_FUZZ_SECONDS", seconds))
+    for target in TARGETS {
+        eprintln!("fuzz: {target} for {seconds} s");
+        let run = ["run", "--release", "--package", "posada-fuzz", "--"];
+        command::run(cargo(run).args(["--target", target, "--seconds", seconds]))?;
+    }
+    Ok(())
 }

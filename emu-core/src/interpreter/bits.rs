@@ -1,9 +1,10 @@
-//! BT, BTS, BTR, BTC, BSF, BSR, POPCNT.
+//! BT, BTS, BTR, BTC, BSF, BSR, TZCNT, LZCNT, POPCNT.
 
 use super::Cpu;
 use super::lower::{Decoded, Lowered};
 use super::op::{Faulted, Handler, Op, faulting, plain};
 use super::word::Word;
+use crate::isa::bits::{self, Bits};
 use crate::vcpu::rflags;
 use iced_x86::Mnemonic;
 
@@ -100,6 +101,8 @@ trait Scan {
 
 struct Bsf;
 struct Bsr;
+struct Tzcnt;
+struct Lzcnt;
 struct Popcnt;
 
 /// ZF for a zero source, and then the destination keeps its value (as silicon does; the manual leaves it undefined).
@@ -122,6 +125,30 @@ impl Scan for Bsr {
     #[inline(always)]
     fn apply<T: Word>(cpu: &mut Cpu, source: T) -> Option<T> {
         scanned(cpu, source, 63u32.wrapping_sub(source.zext().leading_zeros()))
+    }
+}
+
+/// CF: the source was zero; ZF: the count is. The others are undefined: AMD's Zen clears SF, PF and AF and leaves OF.
+#[inline(always)]
+fn counted<T: Word>(cpu: &mut Cpu, count: Bits) -> Option<T> {
+    let of = if cpu.flags.of() { rflags::OF } else { 0 };
+    let cf = if count.cf { rflags::CF } else { 0 };
+    let zf = if count.value == 0 { rflags::ZF } else { 0 };
+    cpu.flags.known(of | cf | zf);
+    Some(T::low(count.value))
+}
+
+impl Scan for Tzcnt {
+    #[inline(always)]
+    fn apply<T: Word>(cpu: &mut Cpu, source: T) -> Option<T> {
+        counted(cpu, bits::tzcnt(source.zext(), T::BITS))
+    }
+}
+
+impl Scan for Lzcnt {
+    #[inline(always)]
+    fn apply<T: Word>(cpu: &mut Cpu, source: T) -> Option<T> {
+        counted(cpu, bits::lzcnt(source.zext(), T::BITS))
     }
 }
 
@@ -159,13 +186,16 @@ fn scan<O: Scan>(d: &Decoded<'_>) -> Handler {
     }
 }
 
-/// Handlers of the bit instructions. Without BMI and LZCNT their encodings are BSF and BSR with an ignored prefix.
+/// Handlers of the bit instructions. Without BMI1 and LZCNT their encodings are BSF and BSR with an ignored prefix
+/// (Intel SDM Vol. 2, "TZCNT", "LZCNT").
 pub fn lower(d: &Decoded<'_>, _: &mut Op) -> Option<Lowered> {
     Some(Lowered::straight(match d.instruction.mnemonic() {
         Mnemonic::Bt => sized::<Bt>(d),
         Mnemonic::Bts => sized::<Bts>(d),
         Mnemonic::Btr => sized::<Btr>(d),
         Mnemonic::Btc => sized::<Btc>(d),
+        Mnemonic::Tzcnt if d.offered() => scan::<Tzcnt>(d),
+        Mnemonic::Lzcnt if d.offered() => scan::<Lzcnt>(d),
         Mnemonic::Bsf | Mnemonic::Tzcnt => scan::<Bsf>(d),
         Mnemonic::Bsr | Mnemonic::Lzcnt => scan::<Bsr>(d),
         Mnemonic::Popcnt => scan::<Popcnt>(d),

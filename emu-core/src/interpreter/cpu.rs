@@ -27,6 +27,8 @@ pub struct Mode {
     pub flat: u8,
     /// The code segment covers the whole address space of its size: fetches need no limit check.
     pub flat_code: bool,
+    /// VEX prefixes are recognised: protected mode, but not V86 mode (Intel SDM Vol. 2A 2.3.1).
+    pub vex: bool,
     /// The CPU model, which says what instructions there are.
     pub model: u8,
 }
@@ -332,7 +334,8 @@ impl Cpu {
         self.stack_flat = flat & (1 << SegmentName::Ss as u8) != 0;
         let flat_code = long || (cs.limit == u32::MAX && cs.base == 0);
         let code32 = !long && cs.is(Segment::DB);
-        let mode = Mode { long, code32, flat, flat_code, model: self.s.model };
+        let vex = self.protected() && !self.v86();
+        let mode = Mode { long, code32, flat, flat_code, vex, model: self.s.model };
         self.mode = mode;
         self.generation = self.cache.generation_for(mode, self.cpl == 3);
         self.update_bank();

@@ -3,8 +3,8 @@
 use super::op::{Faulted, Handler, Op, complex};
 use super::word::{RIP_BASE, SEG_BASE, ZERO};
 use super::{
-    Cpu, alu, avx, bits, branch, cpu::MAX_BLOCK, cpu::Mode, data, fuse, muldiv, shift, sse, stack, string,
-    system, x87,
+    Cpu, alu, avx, bits, bmi, branch, cpu::MAX_BLOCK, cpu::Mode, data, fuse, muldiv, shift, sse, stack,
+    string, system, x87,
 };
 use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, Instruction, OpKind, Register};
 
@@ -196,6 +196,7 @@ fn pick(d: &Decoded<'_>, op: &mut Op) -> Lowered {
         .or_else(|| stack::lower(d, op))
         .or_else(|| shift::lower(d, op))
         .or_else(|| bits::lower(d, op))
+        .or_else(|| bmi::lower(d))
         .or_else(|| muldiv::lower(d, op))
         .or_else(|| string::lower(d, op))
         .or_else(|| sse::lower(d, op))

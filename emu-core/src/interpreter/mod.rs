@@ -3,6 +3,7 @@
 mod alu;
 mod avx;
 mod bits;
+mod bmi;
 mod branch;
 mod cache;
 mod cpu;

@@ -1,9 +1,13 @@
-//! VEX-encoded instructions on vector registers: AVX, AVX2 and the VEX forms of AES and PCLMULQDQ. What they mean per
-//! 128-bit lane is in `isa::simd`; here are operands, guards, faults, and what crosses lanes.
+//! VEX-encoded instructions on vector registers: AVX, AVX2, FMA, F16C and the VEX forms of AES and PCLMULQDQ. What
+//! they mean per 128-bit lane is in `isa::simd`; here are operands, guards, faults, and what crosses lanes.
 
 mod control;
+mod convert;
 mod element;
+mod float;
+mod fma;
 mod gather;
+mod half;
 mod integer;
 mod mask;
 mod moves;
@@ -31,5 +35,9 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
         .or_else(|| mask::pick(d))
         .or_else(|| gather::pick(d))
         .or_else(|| control::pick(d))
+        .or_else(|| float::pick(d))
+        .or_else(|| convert::pick(d))
+        .or_else(|| fma::pick(d))
+        .or_else(|| half::pick(d))
         .map(Lowered::straight)
 }

@@ -7,8 +7,9 @@ use crate::interpreter::lower::Decoded;
 use crate::interpreter::op::{Faulted, Handler, Op, complex, two_paths};
 use crate::interpreter::path::{Fast, Path, Slow};
 use crate::interpreter::word::Word;
-use crate::isa::simd::float::{self as f, Double, Single};
-use crate::isa::simd::{convert as c, host, mxcsr};
+use crate::isa::simd::float as f;
+use crate::isa::simd::format::{Double, Single};
+use crate::isa::simd::{convert as c, host, mxcsr, ordinary};
 use crate::vcpu::rflags;
 use iced_x86::{Code, Mnemonic as M};
 use std::cmp::Ordering;
@@ -20,72 +21,52 @@ pub fn pick(d: &Decoded<'_>) -> Option<Handler> {
 /// Operations between XMM registers.
 fn operation(d: &Decoded<'_>) -> Option<Handler> {
     Some(match d.instruction.mnemonic() {
-        M::Addps => {
-            arithmetic::<16, _, _>(d, |a, b| f::natively::<Single, 4>(a, b, |a, b| a + b), host::addps)
-        }
-        M::Addpd => {
-            arithmetic::<16, _, _>(d, |a, b| f::natively::<Double, 2>(a, b, |a, b| a + b), host::addpd)
-        }
+        M::Addps => arithmetic::<16, _, _>(d, ordinary::addps, host::addps),
+        M::Addpd => arithmetic::<16, _, _>(d, ordinary::addpd, host::addpd),
         M::Addss => {
             arithmetic::<4, _, _>(d, |a, b| f::natively::<Single, 1>(a, b, |a, b| a + b), host::addss)
         }
         M::Addsd => {
             arithmetic::<8, _, _>(d, |a, b| f::natively::<Double, 1>(a, b, |a, b| a + b), host::addsd)
         }
-        M::Subps => {
-            arithmetic::<16, _, _>(d, |a, b| f::natively::<Single, 4>(a, b, |a, b| a - b), host::subps)
-        }
-        M::Subpd => {
-            arithmetic::<16, _, _>(d, |a, b| f::natively::<Double, 2>(a, b, |a, b| a - b), host::subpd)
-        }
+        M::Subps => arithmetic::<16, _, _>(d, ordinary::subps, host::subps),
+        M::Subpd => arithmetic::<16, _, _>(d, ordinary::subpd, host::subpd),
         M::Subss => {
             arithmetic::<4, _, _>(d, |a, b| f::natively::<Single, 1>(a, b, |a, b| a - b), host::subss)
         }
         M::Subsd => {
             arithmetic::<8, _, _>(d, |a, b| f::natively::<Double, 1>(a, b, |a, b| a - b), host::subsd)
         }
-        M::Mulps => {
-            arithmetic::<16, _, _>(d, |a, b| f::natively::<Single, 4>(a, b, |a, b| a * b), host::mulps)
-        }
-        M::Mulpd => {
-            arithmetic::<16, _, _>(d, |a, b| f::natively::<Double, 2>(a, b, |a, b| a * b), host::mulpd)
-        }
+        M::Mulps => arithmetic::<16, _, _>(d, ordinary::mulps, host::mulps),
+        M::Mulpd => arithmetic::<16, _, _>(d, ordinary::mulpd, host::mulpd),
         M::Mulss => {
             arithmetic::<4, _, _>(d, |a, b| f::natively::<Single, 1>(a, b, |a, b| a * b), host::mulss)
         }
         M::Mulsd => {
             arithmetic::<8, _, _>(d, |a, b| f::natively::<Double, 1>(a, b, |a, b| a * b), host::mulsd)
         }
-        M::Divps => {
-            arithmetic::<16, _, _>(d, |a, b| f::natively::<Single, 4>(a, b, |a, b| a / b), host::divps)
-        }
-        M::Divpd => {
-            arithmetic::<16, _, _>(d, |a, b| f::natively::<Double, 2>(a, b, |a, b| a / b), host::divpd)
-        }
+        M::Divps => arithmetic::<16, _, _>(d, ordinary::divps, host::divps),
+        M::Divpd => arithmetic::<16, _, _>(d, ordinary::divpd, host::divpd),
         M::Divss => {
             arithmetic::<4, _, _>(d, |a, b| f::natively::<Single, 1>(a, b, |a, b| a / b), host::divss)
         }
         M::Divsd => {
             arithmetic::<8, _, _>(d, |a, b| f::natively::<Double, 1>(a, b, |a, b| a / b), host::divsd)
         }
-        M::Sqrtps => {
-            arithmetic::<16, _, _>(d, |a, b| f::natively_unary::<Single, 4>(a, b, |b| b.sqrt()), host::sqrtps)
-        }
-        M::Sqrtpd => {
-            arithmetic::<16, _, _>(d, |a, b| f::natively_unary::<Double, 2>(a, b, |b| b.sqrt()), host::sqrtpd)
-        }
+        M::Sqrtps => arithmetic::<16, _, _>(d, ordinary::sqrtps, host::sqrtps),
+        M::Sqrtpd => arithmetic::<16, _, _>(d, ordinary::sqrtpd, host::sqrtpd),
         M::Sqrtss => {
             arithmetic::<4, _, _>(d, |a, b| f::natively_unary::<Single, 1>(a, b, |b| b.sqrt()), host::sqrtss)
         }
         M::Sqrtsd => {
             arithmetic::<8, _, _>(d, |a, b| f::natively_unary::<Double, 1>(a, b, |b| b.sqrt()), host::sqrtsd)
         }
-        M::Minps => float::<16, _>(d, f::min::<Single, 4>),
-        M::Minpd => float::<16, _>(d, f::min::<Double, 2>),
+        M::Minps => arithmetic::<16, _, _>(d, ordinary::minps, f::min::<Single, 4>),
+        M::Minpd => arithmetic::<16, _, _>(d, ordinary::minpd, f::min::<Double, 2>),
         M::Minss => float::<4, _>(d, f::min::<Single, 1>),
         M::Minsd => float::<8, _>(d, f::min::<Double, 1>),
-        M::Maxps => float::<16, _>(d, f::max::<Single, 4>),
-        M::Maxpd => float::<16, _>(d, f::max::<Double, 2>),
+        M::Maxps => arithmetic::<16, _, _>(d, ordinary::maxps, f::max::<Single, 4>),
+        M::Maxpd => arithmetic::<16, _, _>(d, ordinary::maxpd, f::max::<Double, 2>),
         M::Maxss => float::<4, _>(d, f::max::<Single, 1>),
         M::Maxsd => float::<8, _>(d, f::max::<Double, 1>),
         M::Addsubps => on_host::<16, _>(d, f::addsubps),
@@ -112,9 +93,9 @@ fn operation(d: &Decoded<'_>) -> Option<Handler> {
         M::Cvtpd2ps => on_host::<16, _>(d, host::cvtpd2ps),
         M::Cvtss2sd => arithmetic::<4, _, _>(d, c::widen, host::cvtss2sd),
         M::Cvtsd2ss => arithmetic::<8, _, _>(d, c::narrow, host::cvtsd2ss),
-        M::Cvtdq2ps => on_host::<16, _>(d, host::cvtdq2ps),
-        M::Cvtps2dq => float::<16, _>(d, c::cvtps2dq),
-        M::Cvttps2dq => float::<16, _>(d, c::cvttps2dq),
+        M::Cvtdq2ps => arithmetic::<16, _, _>(d, ordinary::cvtdq2ps, host::cvtdq2ps),
+        M::Cvtps2dq => arithmetic::<16, _, _>(d, ordinary::cvtps2dq, c::cvtps2dq),
+        M::Cvttps2dq => arithmetic::<16, _, _>(d, ordinary::cvttps2dq, c::cvttps2dq),
         M::Cvtpd2dq => float::<16, _>(d, c::cvtpd2dq),
         M::Cvttpd2dq => float::<16, _>(d, c::cvttpd2dq),
         _ => return None,
@@ -153,7 +134,7 @@ fn conversion(d: &Decoded<'_>) -> Option<Handler> {
 
 /// ZF, PF and CF as COMISD sets them; OF, SF and AF are cleared.
 #[inline(always)]
-fn comparison_flags(order: Option<Ordering>) -> u64 {
+pub fn comparison_flags(order: Option<Ordering>) -> u64 {
     match order {
         None => rflags::ZF | rflags::PF | rflags::CF,
         Some(Ordering::Less) => rflags::CF,

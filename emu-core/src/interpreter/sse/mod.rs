@@ -16,6 +16,8 @@ pub mod text;
 #[cfg(test)]
 mod tests;
 
+pub use float::comparison_flags;
+
 use super::lower::{Decoded, Lowered};
 use super::op::Op;
 

@@ -15,6 +15,11 @@ use crate::vcpu::{cr0, cr4};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unmasked(u32);
 
+impl Unmasked {
+    /// Nothing is known yet: how a function says on the fast path that the slow one must run.
+    pub const UNDECIDED: Self = Self(0);
+}
+
 /// What SSE and MMX add to a path: on an error of the fast one nothing has happened, the slow one has raised it.
 pub trait SimdPath: Path {
     fn sse_guard(cpu: &mut Cpu) -> Result<(), Faulted>;

@@ -1,6 +1,7 @@
 //! Conversions from floating point to integers, and the exact ones from integers (Intel SDM Vol. 1 11.5.2.1).
 
-use super::float::{Double, Format, Single, lane, round};
+use super::float::{lane, round};
+use super::format::{Double, Format, Layout, Single};
 use super::lanes::{join, split};
 use super::mxcsr::{DAZ, IE, PE, Rounding};
 

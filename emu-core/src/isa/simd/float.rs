@@ -1,124 +1,22 @@
 //! Floating point that is computed here rather than by the host: comparisons, MIN and MAX, rounding to integral
 //! values, the reciprocal estimates, and instructions made of several additions.
 
+use super::format::{Format, Layout};
 use super::host;
 use super::lanes::split;
 use super::mxcsr::{DAZ, DE, IE, PE, Rounding, unmasked};
 use super::shuffle::{shufpd, shufps};
 use std::cmp::Ordering;
 
-/// A binary interchange format of IEEE 754; values are handled as their bits in a `u64`.
-pub trait Format: Copy + 'static {
-    const BITS: u32;
-    /// Stored bits of the significand.
-    const FRACTION: u32;
-    /// The host's type.
-    type Native: Copy;
-    fn native(bits: u64) -> Self::Native;
-    fn bits(value: Self::Native) -> u64;
-    /// Exact.
-    fn to_f64(bits: u64) -> f64;
-    /// Exact for the values it is used for.
-    fn from_f64(value: f64) -> u64;
-
-    const LANES: u32 = 128 / Self::BITS;
-    const ALL: u64 = u64::MAX >> (64 - Self::BITS);
-    const SIGN: u64 = 1 << (Self::BITS - 1);
-    const FRACTION_MASK: u64 = (1 << Self::FRACTION) - 1;
-    const QUIET: u64 = 1 << (Self::FRACTION - 1);
-    const INFINITY: u64 = Self::ALL & !Self::SIGN & !Self::FRACTION_MASK;
-
-    #[inline(always)]
-    fn is_nan(bits: u64) -> bool {
-        bits & !Self::SIGN > Self::INFINITY
-    }
-
-    #[inline(always)]
-    fn is_signaling(bits: u64) -> bool {
-        Self::is_nan(bits) && bits & Self::QUIET == 0
-    }
-
-    #[inline(always)]
-    fn is_denormal(bits: u64) -> bool {
-        bits & Self::INFINITY == 0 && bits & Self::FRACTION_MASK != 0
-    }
-
-    /// Neither zero, denormal, infinite nor NaN, nor within a factor of two of the ends of the normal range: an
-    /// operation with such operands and such a result raises nothing but PE.
-    #[inline(always)]
-    fn is_ordinary(bits: u64) -> bool {
-        let unit = 1 << Self::FRACTION;
-        (bits & !Self::SIGN).wrapping_sub(2 * unit) < Self::INFINITY - 4 * unit
-    }
-}
-
-#[derive(Clone, Copy)]
-pub struct Single;
-
-#[derive(Clone, Copy)]
-pub struct Double;
-
-impl Format for Single {
-    const BITS: u32 = 32;
-    const FRACTION: u32 = 23;
-    type Native = f32;
-
-    #[inline(always)]
-    fn native(bits: u64) -> f32 {
-        f32::from_bits(bits as u32)
-    }
-
-    #[inline(always)]
-    fn bits(value: f32) -> u64 {
-        u64::from(value.to_bits())
-    }
-
-    #[inline(always)]
-    fn to_f64(bits: u64) -> f64 {
-        f64::from(f32::from_bits(bits as u32))
-    }
-
-    #[inline(always)]
-    fn from_f64(value: f64) -> u64 {
-        u64::from((value as f32).to_bits())
-    }
-}
-
-impl Format for Double {
-    const BITS: u32 = 64;
-    const FRACTION: u32 = 52;
-    type Native = f64;
-
-    #[inline(always)]
-    fn native(bits: u64) -> f64 {
-        f64::from_bits(bits)
-    }
-
-    #[inline(always)]
-    fn bits(value: f64) -> u64 {
-        value.to_bits()
-    }
-
-    #[inline(always)]
-    fn to_f64(bits: u64) -> f64 {
-        f64::from_bits(bits)
-    }
-
-    #[inline(always)]
-    fn from_f64(value: f64) -> u64 {
-        value.to_bits()
-    }
-}
-
 /// Lane `i` of `v`.
 #[inline(always)]
-pub fn lane<F: Format>(v: u128, i: u32) -> u64 {
+pub fn lane<F: Layout>(v: u128, i: u32) -> u64 {
     (v >> (i * F::BITS)) as u64 & F::ALL
 }
 
 /// `a` with its lowest `LANES` lanes replaced by `f` of the lanes of `a` and `b`, and the exceptions of all of them.
 #[inline(always)]
-fn each<F: Format, const LANES: u32>(a: u128, b: u128, f: impl Fn(u64, u64) -> (u64, u32)) -> (u128, u32) {
+fn each<F: Layout, const LANES: u32>(a: u128, b: u128, f: impl Fn(u64, u64) -> (u64, u32)) -> (u128, u32) {
     let mut value = above::<F, LANES>(a);
     let mut raised = 0;
     for i in 0..LANES {
@@ -131,7 +29,7 @@ fn each<F: Format, const LANES: u32>(a: u128, b: u128, f: impl Fn(u64, u64) -> (
 
 /// Denormals as MXCSR.DAZ wants them seen.
 #[inline(always)]
-fn seen<F: Format>(bits: u64, mxcsr: u32) -> u64 {
+pub fn seen<F: Layout>(bits: u64, mxcsr: u32) -> u64 {
     if mxcsr & DAZ != 0 && F::is_denormal(bits) { bits & F::SIGN } else { bits }
 }
 
@@ -167,7 +65,7 @@ pub fn natively_unary<F: Format, const LANES: u32>(
 
 /// What a scalar operation leaves of its destination; nothing for a packed one.
 #[inline(always)]
-fn above<F: Format, const LANES: u32>(a: u128) -> u128 {
+fn above<F: Layout, const LANES: u32>(a: u128) -> u128 {
     if LANES == F::LANES { 0 } else { a >> F::BITS << F::BITS }
 }
 
@@ -191,20 +89,50 @@ pub fn comis<F: Format, const QUIET: bool>(a: u128, b: u128, mxcsr: u32) -> (Opt
     order::<F>(lane::<F>(a, 0), lane::<F>(b, 0), mxcsr, QUIET)
 }
 
-/// CMPPS and so on: lanes of ones where predicate `imm` holds (Intel SDM Vol. 2, "CMPPD", the first eight).
+/// For which orders the predicates of VCMPPS hold, by the low four bits of their number: bit 0 less, 1 equal,
+/// 2 greater, 3 unordered (Intel SDM Vol. 2, "CMPPD", table 3-1).
+const PREDICATES: [u8; 16] = [
+    0b0010, // EQ
+    0b0001, // LT
+    0b0011, // LE
+    0b1000, // UNORD
+    0b1101, // NEQ
+    0b1110, // NLT
+    0b1100, // NLE
+    0b0111, // ORD
+    0b1010, // EQ, or unordered
+    0b1001, // NGE
+    0b1011, // NGT
+    0b0000, // FALSE
+    0b0101, // NEQ, and ordered
+    0b0110, // GE
+    0b0100, // GT
+    0b1111, // TRUE
+];
+
+/// For which orders predicate `imm[4:0]` holds, see above.
+#[inline(always)]
+pub fn predicate(imm: u8) -> u8 {
+    PREDICATES[usize::from(imm & 15)]
+}
+
+/// VCMPPS and so on: lanes of ones where predicate `imm[4:0]` holds. In every four predicates the first and the last
+/// accept quiet NaNs; with bit 4 the other two do.
 #[inline]
-pub fn cmp<F: Format, const LANES: u32>(a: u128, b: u128, imm: u8, mxcsr: u32) -> (u128, u32) {
-    let quiet = matches!(imm & 3, 0 | 3);
+pub fn vcmp<F: Format, const LANES: u32>(a: u128, b: u128, imm: u8, mxcsr: u32) -> (u128, u32) {
+    let quiet = matches!(imm & 3, 0 | 3) != (imm & 16 != 0);
+    let holds = predicate(imm);
     each::<F, LANES>(a, b, |a, b| {
         let (order, raised) = order::<F>(a, b, mxcsr, quiet);
-        let holds = match imm & 3 {
-            0 => order == Some(Ordering::Equal),
-            1 => order == Some(Ordering::Less),
-            2 => matches!(order, Some(Ordering::Less | Ordering::Equal)),
-            _ => order.is_none(),
-        };
-        (if holds != (imm & 4 != 0) { F::ALL } else { 0 }, raised)
+        let bit = order.map_or(3, |order| (order as i8 + 1) as u8);
+        (if holds >> bit & 1 != 0 { F::ALL } else { 0 }, raised)
     })
+}
+
+/// CMPPS and so on: the first eight predicates.
+#[inline]
+pub fn cmp<F: Format, const LANES: u32>(a: u128, b: u128, imm: u8, mxcsr: u32) -> (u128, u32) {
+    vcmp::<F, LANES>(a, b, imm & 7, mxcsr)
 }
 
 /// The second operand unless the first is strictly `wanted`: so for NaNs and for two zeros too.

@@ -8,8 +8,10 @@
 //! Invariant: outside the `asm!` blocks the host's MXCSR has the control bits that Rust assumes.
 #![allow(unsafe_code)] // instructions that run under another MXCSR exist only as `asm!`
 
-use super::float::{Double, Format, Single, lane};
+use super::float::lane;
+use super::format::{Double, Layout, Single};
 use super::mxcsr::{FLAGS, FTZ, INITIAL, MASKS, UE};
+use super::ordinary::{self, Packed};
 use std::arch::asm;
 use std::arch::x86_64::__m128i;
 
@@ -25,7 +27,7 @@ fn executed(mxcsr: u32) -> u32 {
 
 /// What underflow adds where it is unmasked: any tiny result counts.
 #[inline(always)]
-fn underflow<F: Format, const LANES: u32>(value: u128, mxcsr: u32) -> u32 {
+fn underflow<F: Layout, const LANES: u32>(value: u128, mxcsr: u32) -> u32 {
     let tiny = || (0..LANES).any(|i| F::is_denormal(lane::<F>(value, i)));
     if mxcsr & UE << 7 == 0 && tiny() { UE } else { 0 }
 }
@@ -94,6 +96,92 @@ kernels! {
     cvtss2sd: Double, 0;
     cvtsd2ss: Single, 1;
     cvtdq2ps: Single, 0;
+}
+
+/// Whether the lowest `LANES` lanes of x * y + z are those of `result` and raise PE at most.
+#[inline(always)]
+fn settled<F: Packed, const LANES: u32>(x: u128, y: u128, z: u128, result: u128) -> bool {
+    if LANES == F::LANES {
+        ordinary::fused::<F>(x, y, z, result)
+    } else {
+        [x, y, z, result].into_iter().all(|v| F::is_ordinary(lane::<F>(v, 0)))
+    }
+}
+
+macro_rules! fused {
+    ($($name:ident: $format:ty, $lanes:literal;)*) => {
+    $(
+        /// Only where the host has FMA: `z` = +-x * y +- z.
+        pub fn $name(x: u128, y: u128, z: u128, mxcsr: u32) -> (u128, u32) {
+            debug_assert!(is_x86_feature_detected!("fma"));
+            let (x, y, mut z, mut control) = (vector(x), vector(y), vector(z), executed(mxcsr));
+            // SAFETY: as above. A host without FMA would raise #UD, which is no memory unsafety, and callers check.
+            unsafe {
+                asm!(
+                    "ldmxcsr [{control}]",
+                    concat!(stringify!($name), " {z}, {x}, {y}"),
+                    "stmxcsr [{control}]",
+                    "ldmxcsr [{host}]",
+                    control = in(reg) &raw mut control,
+                    host = in(reg) &raw const HOST,
+                    x = in(xmm_reg) x,
+                    y = in(xmm_reg) y,
+                    z = inout(xmm_reg) z,
+                    options(nostack),
+                );
+            }
+            let z = value(z);
+            (z, control & FLAGS | underflow::<$format, $lanes>(z, mxcsr))
+        }
+    )*
+
+        /// The same under the host's own MXCSR, which is that of a guest whose MXCSR is
+        /// [`super::mxcsr::ordinary`]: `None` if an exception other than PE is possible.
+        pub mod fused {
+            use super::*;
+            $(
+                #[inline(always)]
+                pub fn $name(x: u128, y: u128, z: u128) -> Option<u128> {
+                    let (a, b, mut c) = (vector(x), vector(y), vector(z));
+                    // SAFETY: registers only; a host without FMA would raise #UD, and callers check.
+                    unsafe {
+                        asm!(
+                            concat!(stringify!($name), " {c}, {a}, {b}"),
+                            a = in(xmm_reg) a,
+                            b = in(xmm_reg) b,
+                            c = inout(xmm_reg) c,
+                            options(pure, nomem, nostack),
+                        );
+                    }
+                    let result = value(c);
+                    settled::<$format, $lanes>(x, y, z, result).then_some(result)
+                }
+            )*
+        }
+    };
+}
+
+fused! {
+    vfmadd231ps: Single, 4;
+    vfmadd231pd: Double, 2;
+    vfmadd231ss: Single, 1;
+    vfmadd231sd: Double, 1;
+    vfmsub231ps: Single, 4;
+    vfmsub231pd: Double, 2;
+    vfmsub231ss: Single, 1;
+    vfmsub231sd: Double, 1;
+    vfnmadd231ps: Single, 4;
+    vfnmadd231pd: Double, 2;
+    vfnmadd231ss: Single, 1;
+    vfnmadd231sd: Double, 1;
+    vfnmsub231ps: Single, 4;
+    vfnmsub231pd: Double, 2;
+    vfnmsub231ss: Single, 1;
+    vfnmsub231sd: Double, 1;
+    vfmaddsub231ps: Single, 4;
+    vfmaddsub231pd: Double, 2;
+    vfmsubadd231ps: Single, 4;
+    vfmsubadd231pd: Double, 2;
 }
 
 macro_rules! from_integer {

@@ -1,0 +1,185 @@
+//! What memory operands hold.
+
+use super::draft::{Draft, control_word, mxcsr, status_word};
+use super::operand::{beyond, landing, no_code_selector};
+use super::recipe::Recipe;
+use crate::conform::layout::selector;
+use crate::conform::values::{Element, Rng, bits80, f80, integer};
+
+/// The content of a memory operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// It is not accessed.
+    Nothing,
+    Elements(Element),
+    /// What an earlier step has left in the draft.
+    Given,
+    /// A selector at an offset; before it anything.
+    Selector {
+        at: u8,
+    },
+    /// An offset of so many bytes to jump to; `far`: a selector follows that does not let it.
+    Landing {
+        bytes: u8,
+        far: bool,
+    },
+    /// An image of the flags, of so many bytes.
+    Flags(u8),
+    ControlWord,
+    Mxcsr,
+    /// FLDENV's and FRSTOR's.
+    Environment {
+        bytes: u8,
+    },
+    FxImage,
+    XsaveImage,
+    /// Two bounds of so many bytes.
+    Bounds(u8),
+}
+
+/// TF, which would trap after the next instruction, and AC, which stays for the whole program.
+const DISTURBING: u64 = 1 << 8 | 1 << 18;
+/// AMD's misaligned exception mask, which Intel reserves.
+const MM: u32 = 1 << 17;
+const AREA: usize = 832;
+
+impl Content {
+    /// Writes the content of the operand at `at`, `size` bytes.
+    pub fn write(self, at: u64, size: u64, draft: &mut Draft, recipe: &Recipe, rng: &mut Rng) {
+        let mut area = [0; AREA];
+        let bytes = &mut area[..(size as usize).min(AREA)];
+        match self {
+            Self::Nothing => return,
+            Self::Elements(element) => elements(element, bytes, draft, recipe, rng),
+            Self::Given => match draft.operand {
+                Some(value) => put(bytes, 0, &value.to_le_bytes()),
+                None => return,
+            },
+            Self::Selector { at } => {
+                put(bytes, 0, &integer(rng, 64).to_le_bytes());
+                put(bytes, usize::from(at), &data_selector(rng).to_le_bytes());
+            }
+            Self::Landing { bytes: width, far } => {
+                let target = landing(recipe.start, recipe.end, rng) - recipe.size.base();
+                put(bytes, 0, &target.to_le_bytes());
+                if far {
+                    let selector = u64::from(no_code_selector(rng));
+                    put(bytes, usize::from(width), &selector.to_le_bytes());
+                }
+            }
+            Self::Flags(_) => put(bytes, 0, &flags(rng).to_le_bytes()),
+            Self::ControlWord => put(bytes, 0, &loaded_control_word(rng).to_le_bytes()),
+            Self::Mxcsr => put(bytes, 0, &loaded_mxcsr(rng).to_le_bytes()),
+            Self::Environment { bytes: length } => environment(bytes, length, rng),
+            Self::FxImage => fx_image(bytes, rng),
+            Self::XsaveImage => xsave_image(bytes, rng),
+            Self::Bounds(width) => bounds(bytes, width, rng),
+        }
+        draft.write(at, bytes);
+    }
+}
+
+/// Copies what fits.
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    let end = bytes.len().min(at + value.len());
+    if at < end {
+        bytes[at..end].copy_from_slice(&value[..end - at]);
+    }
+}
+
+fn elements(element: Element, bytes: &mut [u8], draft: &Draft, recipe: &Recipe, rng: &mut Rng) {
+    if recipe.vectors != 0 && rng.chance(15) {
+        let n = recipe.vectors.trailing_zeros() as usize;
+        return put(bytes, 0, &draft.vector(n));
+    }
+    for chunk in bytes.chunks_mut(16) {
+        let value = if chunk.len() <= element.size() { element.value(rng) } else { element.vector(rng) };
+        put(chunk, 0, &value.to_le_bytes());
+    }
+}
+
+/// A selector for a data segment register: all of the layout's, null, and beyond the tables.
+pub fn data_selector(rng: &mut Rng) -> u16 {
+    use selector::*;
+    match rng.below(16) {
+        0 | 1 => rng.below(4) as u16,
+        2 => beyond(rng),
+        3 => rng.pick(&[CODE_32, CODE_64, CODE_16]),
+        // Another privilege level asked for than 3.
+        4 => rng.pick(&[DATA, DATA_16, FS, READ_ONLY]) & !3 | rng.below(4) as u16,
+        _ => rng.pick(&[DATA, DATA_16, FS, GS, READ_ONLY, EXPAND_DOWN]),
+    }
+}
+
+fn flags(rng: &mut Rng) -> u64 {
+    rng.next() & !DISTURBING & 0xFFFF_FFFF
+}
+
+fn loaded_control_word(rng: &mut Rng) -> u16 {
+    if rng.chance(20) { rng.next() as u16 } else { control_word(rng) }
+}
+
+fn loaded_mxcsr(rng: &mut Rng) -> u32 {
+    match rng.below(16) {
+        0 => (rng.next() as u32) & !MM,
+        1 => mxcsr(rng) | 1 << rng.pick(&[16, 18, 20, 31]),
+        2 => rng.next() as u32 & 0xFFFF,
+        _ => mxcsr(rng),
+    }
+}
+
+/// The environment of 14 or 28 bytes (Intel SDM Vol. 1 figures 8-9 to 8-12), and after it eight registers.
+fn environment(bytes: &mut [u8], length: u8, rng: &mut Rng) {
+    for chunk in bytes.chunks_mut(8) {
+        put(chunk, 0, &rng.next().to_le_bytes());
+    }
+    let unit = if matches!(length, 14 | 94) { 2 } else { 4 };
+    let control = loaded_control_word(rng);
+    let status = if rng.chance(10) { rng.next() as u16 } else { status_word(control, rng) };
+    put(bytes, 0, &control.to_le_bytes());
+    put(bytes, unit, &status.to_le_bytes());
+    put(bytes, 2 * unit, &(rng.next() as u16).to_le_bytes());
+    let registers = 7 * unit;
+    for n in 0..8 {
+        put(bytes, registers + 10 * n, &bits80(f80(rng)).to_le_bytes()[..10]);
+    }
+}
+
+/// The 512 bytes of FXSAVE (Intel SDM Vol. 1 10.5.1).
+fn fx_image(bytes: &mut [u8], rng: &mut Rng) {
+    for chunk in bytes.chunks_mut(8) {
+        put(chunk, 0, &rng.next().to_le_bytes());
+    }
+    let control = loaded_control_word(rng);
+    put(bytes, 0, &control.to_le_bytes());
+    put(bytes, 2, &status_word(control, rng).to_le_bytes());
+    // Pointers that fit their registers.
+    put(bytes, 8, &(rng.next() >> 32).to_le_bytes());
+    put(bytes, 16, &(rng.next() >> 32).to_le_bytes());
+    put(bytes, 24, &loaded_mxcsr(rng).to_le_bytes());
+    for n in 0..8 {
+        put(bytes, 32 + 16 * n, &bits80(f80(rng)).to_le_bytes()[..10]);
+    }
+}
+
+/// The header of an XSAVE area in standard form (Intel SDM Vol. 1 13.4.2): mostly a good one.
+fn xsave_image(bytes: &mut [u8], rng: &mut Rng) {
+    fx_image(bytes, rng);
+    let mut header = [0u8; 64];
+    header[0] = rng.below(8) as u8;
+    if rng.chance(10) {
+        header[rng.below(24) as usize] |= 1 << rng.below(8);
+    }
+    put(bytes, 512, &header);
+}
+
+fn bounds(bytes: &mut [u8], width: u8, rng: &mut Rng) {
+    let bits = 8 * u32::from(width);
+    let (low, high) = if rng.chance(70) {
+        (1u64 << (bits - 1), (1u64 << (bits - 1)) - 1)
+    } else {
+        (integer(rng, bits), integer(rng, bits))
+    };
+    put(bytes, 0, &low.to_le_bytes());
+    put(bytes, usize::from(width), &high.to_le_bytes()[..usize::from(width)]);
+}
