@@ -42,7 +42,11 @@ fn list() -> Result<ExitCode> {
     let rows = Results::default().rows("", &testable);
     let mut out = stdout().lock();
     for row in rows {
-        writeln!(out, "{:20} {} bits  {:5} of {:5} forms can be tried here", row.family, row.bits, row.testable, row.known)?;
+        writeln!(
+            out,
+            "{:20} {} bits  {:5} of {:5} forms can be tried here",
+            row.family, row.bits, row.testable, row.known
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -61,7 +65,8 @@ fn against_silicon(options: &Conform) -> Result<ExitCode> {
     }
     let seed = options.seed.unwrap_or_else(seed_of_the_clock);
     let plan = Plan::new(options, seed)?;
-    let workers = options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
+    let workers =
+        options.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
     eprintln!("conform: {} forms against {}, seed {seed}", plan.forms.len(), host());
     let progress = progress_bar(options);
     let start = Instant::now();
@@ -125,7 +130,8 @@ fn progress_bar(options: &Conform) -> ProgressBar {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{wide_bar} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{wide_bar} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(options.vectors.unwrap_or(options.seconds * 1000)).with_style(style)
 }
 
@@ -151,7 +157,9 @@ fn tell(options: &Conform, report: &Report) -> Result<()> {
     }
     let text = report.render(options.format.into());
     match &options.output {
-        Some(path) => std::fs::write(path, text).with_context(|| format!("cannot write the report {}", path.display())),
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("cannot write the report {}", path.display()))
+        }
         None => Ok(stdout().write_all(text.as_bytes())?),
     }
 }
@@ -192,6 +200,9 @@ mod tests {
     #[test]
     fn dates() {
         let day = |days: u64| date(UNIX_EPOCH + Duration::from_secs(days * 86_400 + 5));
-        assert_eq!([0, 59, 11_016, 20_781].map(day), ["1970-01-01", "1970-03-01", "2000-02-29", "2026-11-24"]);
+        assert_eq!(
+            [0, 59, 11_016, 20_781].map(day),
+            ["1970-01-01", "1970-03-01", "2000-02-29", "2026-11-24"]
+        );
     }
 }

@@ -77,7 +77,15 @@ impl Bench {
         let guest = Guest::new(engines::by_name(engine)?)?;
         let program = Program::default();
         let (plain, content) = (Content::of(&program), Content::of(&program));
-        Ok(Self { host: Host::claim()?, guest, program, plain, content, expected: Pages::new(), got: Pages::new() })
+        Ok(Self {
+            host: Host::claim()?,
+            guest,
+            program,
+            plain,
+            content,
+            expected: Pages::new(),
+            got: Pages::new(),
+        })
     }
 
     fn install(&mut self, program: &Program) {

@@ -62,8 +62,10 @@ impl Loose {
         Self { flags: u64::MAX, general: u16::MAX, vector: u16::MAX, memory: true, everything: true };
 }
 
-const GENERAL: [&str; 16] =
-    ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+const GENERAL: [&str; 16] = [
+    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15",
+];
 const SELECTORS: [&str; 6] = ["es", "cs", "ss", "ds", "fs", "gs"];
 const FLAGS: [(u64, &str); 11] = [
     (rflags::CF, "CF"),

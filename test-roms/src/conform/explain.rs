@@ -66,8 +66,10 @@ fn listing(text: &mut String, program: &Program) -> fmt::Result {
 fn inputs(text: &mut String, inputs: &Inputs) -> fmt::Result {
     let r = &inputs.registers;
     let mut words: Vec<String> = Vec::new();
-    let names =
-        ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+    let names = [
+        "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+        "r14", "r15",
+    ];
     words.extend(names.iter().zip(r.gpr).filter(|(_, v)| *v != 0).map(|(name, v)| format!("{name}={v:x}")));
     words.push(format!("flags={:x}", r.rflags));
     words.extend((r.mxcsr != 0x1F80).then(|| format!("mxcsr={:x}", r.mxcsr)));

@@ -16,7 +16,8 @@ pub struct Allowed {
 
 /// What may differ with everything that is undefined left out, and with only that which is not the CPU's to define.
 pub fn allowed(program: &Program, inputs: &Inputs) -> (Allowed, Allowed) {
-    let mut decoder = Decoder::with_ip(program.size.bits(), &program.code, program.start(), DecoderOptions::NONE);
+    let mut decoder =
+        Decoder::with_ip(program.size.bits(), &program.code, program.start(), DecoderOptions::NONE);
     let mut instruction = Instruction::default();
     let (mut defined, mut everything) = (Allowed::default(), Allowed::default());
     let mut first = true;

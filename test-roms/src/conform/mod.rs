@@ -27,5 +27,5 @@ pub mod report;
 pub mod state;
 pub mod undefined;
 pub mod values;
-pub mod worker;
 mod words;
+pub mod worker;

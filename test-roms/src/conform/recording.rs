@@ -49,7 +49,9 @@ pub struct Vector {
 pub enum RecordingError {
     #[error("this is not a recording of conformance vectors: {0}")]
     Shape(String),
-    #[error("the recording was made by another version of the generator; make a new one on silicon with --record")]
+    #[error(
+        "the recording was made by another version of the generator; make a new one on silicon with --record"
+    )]
     Generator,
     #[error("the recording tries form {0}, which this version does not know")]
     Form(u16),
@@ -121,7 +123,13 @@ fn nothing_done(inputs: &Inputs) -> Outcome {
 
 impl Vector {
     /// `before` and `after` are the data and stack pages.
-    pub fn record(code: &[u8], inputs: &Inputs, outcome: &Outcome, before: [&[u8]; 2], after: [&[u8]; 2]) -> Self {
+    pub fn record(
+        code: &[u8],
+        inputs: &Inputs,
+        outcome: &Outcome,
+        before: [&[u8]; 2],
+        after: [&[u8]; 2],
+    ) -> Self {
         let old = words::of(&nothing_done(inputs)).into_iter().chain(page_words(before));
         let new = words::of(outcome).into_iter().chain(page_words(after));
         let changed = (0u16..).zip(old.zip(new)).filter(|(_, (old, new))| old != new);

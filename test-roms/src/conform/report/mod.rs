@@ -234,7 +234,8 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let tally = Tally { vectors: 1_234_567, agreed: 1_234_566, exceptions: 3, undefined: 4, undefined_agreed: 3 };
+        let tally =
+            Tally { vectors: 1_234_567, agreed: 1_234_566, exceptions: 3, undefined: 4, undefined_agreed: 3 };
         let mut results = Results::default();
         results.add(Subject::Form(5), tally);
         results.add(Subject::Sequence(CodeSize::Bits32), tally);
