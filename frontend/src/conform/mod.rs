@@ -18,8 +18,6 @@ use test_roms::conform::{engines, explain, worker};
 
 /// The exit code that says that something disagrees.
 const DISAGREES: u8 = 8;
-/// Disagreements that are told in full.
-const TOLD: usize = 20;
 
 /// Does what the command line says.
 ///
@@ -100,14 +98,15 @@ fn compare(options: &Conform, plan: &Plan, workers: usize, progress: &ProgressBa
     let start = Instant::now();
     let jobs = plan.jobs(Limit::new(options.seconds, options.vectors));
     pool::run(workers, command, jobs, |told| {
-        note(&mut found, told, &options.engine, progress);
+        note(&mut found, told, options, progress);
         show(progress, &found, start.elapsed());
         true
     })?;
     Ok(found)
 }
 
-fn note(found: &mut Found, (job, result): Told, engine: &str, progress: &ProgressBar) {
+fn note(found: &mut Found, (job, result): Told, options: &Conform, progress: &ProgressBar) {
+    let engine = &options.engine;
     let text = match result {
         Ok(done) => {
             found.results.add(job.subject, done.tally);
@@ -120,7 +119,7 @@ fn note(found: &mut Found, (job, result): Told, engine: &str, progress: &Progres
     };
     if let Some(text) = text {
         found.bad_jobs += 1;
-        if found.bad_jobs <= TOLD {
+        if found.bad_jobs <= options.findings {
             progress.suspend(|| print!("{text}"));
         }
     }

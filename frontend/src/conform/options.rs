@@ -45,6 +45,9 @@ pub struct Conform {
     /// Processes that work side by side [default: one for each of the host's CPUs]
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
+    /// Disagreements that are told in full; all are counted
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub findings: usize,
     /// Write the whole table
     #[arg(long)]
     pub report: bool,

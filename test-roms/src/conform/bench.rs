@@ -138,7 +138,7 @@ impl Bench {
         let mut done = Done::default();
         let mut random = rng(job);
         for _ in 0..job.programs {
-            let case = case(job.subject, &mut random);
+            let Some(case) = case(job.subject, &mut random) else { continue };
             self.install(&case.program);
             for _ in 0..job.inputs {
                 let inputs = generate::inputs(&case, &mut random);
@@ -176,10 +176,10 @@ fn rng(job: &Job) -> Rng {
     mixed
 }
 
-fn case(subject: Subject, random: &mut Rng) -> Case {
+fn case(subject: Subject, random: &mut Rng) -> Option<Case> {
     match subject {
         Subject::Form(n) => generate::case(&forms()[n], random),
-        Subject::Sequence(size) => generate::sequence(size, random),
+        Subject::Sequence(_) => None,
     }
 }
 

@@ -59,6 +59,30 @@ impl Form {
         self.exclusion.is_none()
     }
 
+    /// Whether its result depends on more than its inputs: on the moment, on what the host says of itself, or on the
+    /// vendor's choice of an estimate.
+    pub fn varies(&self) -> bool {
+        use Mnemonic::*;
+        matches!(
+            self.code.mnemonic(),
+            Rdtsc
+                | Rdtscp
+                | Rdpid
+                | Cpuid
+                | Rdrand
+                | Rdseed
+                | Xgetbv
+                | Rcpps
+                | Rcpss
+                | Rsqrtps
+                | Rsqrtss
+                | Vrcpps
+                | Vrcpss
+                | Vrsqrtps
+                | Vrsqrtss
+        )
+    }
+
     pub fn info(&self) -> &'static OpCodeInfo {
         self.code.op_code()
     }

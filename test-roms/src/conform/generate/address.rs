@@ -89,7 +89,11 @@ fn word(i: &mut Instruction, site: &Site, rng: &mut Rng) {
 /// A displacement of one byte. Sequences keep close to where the pointer points.
 fn small(site: &Site, rng: &mut Rng) -> u64 {
     let byte = rng.next() as i8;
-    (if site.pool == Pool::Any { byte } else { byte / 2 }) as u64
+    match site.pool {
+        Pool::Any => byte as u64,
+        Pool::Split if rng.chance(60) => (byte & !15) as u64,
+        Pool::Split => (byte / 2) as u64,
+    }
 }
 
 fn named(bytes: u32, n: u64) -> Register {

@@ -20,6 +20,17 @@ pub struct Encoded {
     pub broken: bool,
 }
 
+impl Encoded {
+    /// Sets the displacement of a branch whose last byte it is.
+    pub fn aim(&mut self, displacement: u8, size: CodeSize) {
+        if let Some(last) = self.bytes.last_mut() {
+            *last = displacement;
+        }
+        let ip = self.instruction.ip();
+        self.instruction = Decoder::with_ip(size.bits(), &self.bytes, ip, DecoderOptions::NONE).decode();
+    }
+}
+
 /// Where a program starts, as an offset in the code pages. `length` is what the program is expected to have.
 pub fn start(length: u64, rng: &mut Rng) -> u64 {
     match rng.below(16) {

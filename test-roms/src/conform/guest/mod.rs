@@ -10,7 +10,7 @@ use super::state::{End, Outcome, Registers};
 use board::Board;
 use emu_core::isa::cpuid;
 use emu_core::memory::{MemoryError, MemoryMap};
-use emu_core::vcpu::{Activity, TableRegister, VcpuState, cr0, cr4, efer};
+use emu_core::vcpu::{Activity, TableRegister, VcpuState, X87, cr0, cr4, efer};
 use emu_core::{Engine, Exit, Stop};
 use tables::{STACK_TOP, WINDOW_FRAME};
 
@@ -69,7 +69,7 @@ impl Guest {
                 rflags: cpu.rflags,
                 fs_base: if size == CodeSize::Bits64 { cpu.seg[4].base } else { 0 },
                 gs_base: if size == CodeSize::Bits64 { cpu.seg[5].base } else { 0 },
-                x87: cpu.x87,
+                x87: without_lost_pointers(cpu.x87),
                 mxcsr: cpu.mxcsr,
                 xmm: cpu.xmm,
                 ymm_high: cpu.ymm_high,
@@ -99,6 +99,14 @@ impl Guest {
         let through = vector == BP && rip == end + 1 - size.base();
         outcome.end = if through { End::Through } else { End::Exception { vector, error, rip, cr2 } };
     }
+}
+
+/// XSAVE, by which Linux keeps the state of a program while it handles a signal, says of an x87 unit in its initial
+/// configuration just that; its pointers are lost (Intel SDM Vol. 1 13.6; AMD's parts look at the registers alone).
+fn without_lost_pointers(x87: X87) -> X87 {
+    let initial =
+        X87 { opcode: x87.opcode, ip: x87.ip, cs: x87.cs, dp: x87.dp, ds: x87.ds, ..X87::default() };
+    if x87 == initial { X87::default() } else { x87 }
 }
 
 /// User mode of a 64-bit Linux, before its registers are known.

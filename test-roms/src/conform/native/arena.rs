@@ -31,7 +31,9 @@ impl File {
 
     /// Maps `bytes` at `offset`: at address `at`, or anywhere if it is 0.
     fn map(&self, at: u64, offset: usize, bytes: usize, protection: i32) -> Result<*mut u8> {
-        let flags = libc::MAP_SHARED | if at == 0 { 0 } else { libc::MAP_FIXED_NOREPLACE };
+        // In place at once: a page of Linux's that is yet to come faults with another error code.
+        let flags =
+            libc::MAP_SHARED | libc::MAP_POPULATE | if at == 0 { 0 } else { libc::MAP_FIXED_NOREPLACE };
         // SAFETY: a new mapping that replaces none.
         let p = unsafe { libc::mmap(at as *mut _, bytes, protection, flags, self.0, offset as i64) };
         if p == libc::MAP_FAILED { Err(Error::last_os_error()) } else { Ok(p.cast()) }
