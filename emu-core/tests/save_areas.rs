@@ -4,6 +4,7 @@ mod flat;
 
 use emu_core::engine::{Engine, Exit, Stop};
 use emu_core::interpreter::Interpreter;
+use emu_core::isa::cpuid;
 use emu_core::vcpu::{F80, VcpuState, X87, cr0, cr4};
 use flat::{FlatBus, long_mode_state};
 
@@ -43,6 +44,15 @@ impl Bench {
         Self { bus, engine: Interpreter::new(), cpu }
     }
 
+    /// With AVX enabled, on a model that has it.
+    fn with_avx() -> Self {
+        let mut bench = Self::new();
+        bench.cpu.model = cpuid::by_name("max").expect("a model of the table");
+        bench.cpu.xcr0 = 7;
+        bench.cpu.ymm_high = std::array::from_fn(|n| 0x1112_1314_1516_1718_191A_1B1C_1D1E_1F00 + n as u128);
+        bench
+    }
+
     fn set_features(&mut self, features: u64) -> &mut Self {
         self.cpu.gpr[0] = features & 0xFFFF_FFFF;
         self.cpu.gpr[2] = features >> 32;
@@ -60,6 +70,10 @@ impl Bench {
 
     fn area(&self) -> [u8; 640] {
         self.bus.memory.read_array(AREA)
+    }
+
+    fn ymm_area(&self) -> [u8; 256] {
+        self.bus.memory.read_array(AREA + 576)
     }
 
     fn put(&self, offset: u64, bytes: &[u8]) {
@@ -223,4 +237,91 @@ fn components_not_requested_stay() {
     assert!(bench.set_features(1).run(XRSTOR64));
     assert_eq!((bench.cpu.xmm, bench.cpu.mxcsr), (before.xmm, before.mxcsr));
     assert_eq!(bench.cpu.x87, X87::default());
+}
+
+#[test]
+fn avx_state_survives_both_forms() {
+    for save in [XSAVE64, XSAVEOPT64, XSAVEC64] {
+        let mut bench = Bench::with_avx();
+        bench.put(512, &[0; 64]);
+        let saved = bench.cpu.clone();
+        assert!(bench.set_features(7).run(save));
+        assert_eq!(bench.area()[512], 7);
+        for n in 0..16 {
+            assert_eq!(bench.ymm_area()[16 * n..16 * n + 16], saved.ymm_high[n].to_le_bytes());
+        }
+        assert_eq!(bench.bus.memory.read_array::<1>(AREA + 832), [0xEE], "nothing follows");
+        (bench.cpu.ymm_high, bench.cpu.xmm, bench.cpu.mxcsr) = ([7; 16], [7; 16], 0x1F80);
+        assert!(bench.run(XRSTOR64));
+        assert_eq!(
+            (bench.cpu.ymm_high, bench.cpu.xmm, bench.cpu.mxcsr),
+            (saved.ymm_high, saved.xmm, saved.mxcsr)
+        );
+    }
+}
+
+#[test]
+fn upper_halves_of_zeros_are_not_in_use() {
+    // XSAVE writes them nevertheless; the others leave the area alone.
+    for (save, written) in [(XSAVE64, 0), (XSAVEOPT64, 0xEE), (XSAVEC64, 0xEE)] {
+        let mut bench = Bench::with_avx();
+        bench.cpu.ymm_high = [0; 16];
+        bench.put(512, &[0; 64]);
+        bench.put(512, &[7]);
+        assert!(bench.set_features(7).run(save));
+        assert_eq!(bench.ymm_area(), [written; 256]);
+        assert_eq!(bench.area()[512], 3);
+        if save == XSAVEC64 {
+            assert_eq!(bench.area()[520..528], [7, 0, 0, 0, 0, 0, 0, 0x80]);
+        }
+        bench.cpu.ymm_high = [7; 16];
+        assert!(bench.run(XRSTOR64));
+        assert_eq!(bench.cpu.ymm_high, [0; 16]);
+    }
+}
+
+#[test]
+fn avx_alone_takes_mxcsr_along_in_the_standard_form() {
+    for (save, mxcsr) in [(XSAVE64, 0xFF), (XSAVEOPT64, 0xFF), (XSAVEC64, 0xEE)] {
+        let mut bench = Bench::with_avx();
+        bench.put(512, &[0; 64]);
+        assert!(bench.set_features(4).run(save));
+        assert_eq!(bench.area()[24], mxcsr);
+        assert_eq!((bench.area()[0], bench.area()[160]), (0xEE, 0xEE), "neither x87 nor SSE");
+    }
+    for (compacted, mxcsr) in [(0, 0x1F3F), (0x80, 0xFFFF)] {
+        let mut bench = Bench::with_avx();
+        let before = bench.cpu.clone();
+        bench.put(0, &[0; 832]);
+        bench.put(24, &[0x3F, 0x1F]);
+        bench.put(520, &[if compacted == 0 { 0 } else { 7 }, 0, 0, 0, 0, 0, 0, compacted]);
+        assert!(bench.set_features(4).run(XRSTOR64));
+        assert_eq!((bench.cpu.mxcsr, bench.cpu.ymm_high), (mxcsr, [0; 16]));
+        assert_eq!((bench.cpu.xmm, bench.cpu.x87), (before.xmm, before.x87));
+    }
+}
+
+#[test]
+fn legacy_sse_leaves_upper_halves_alone() {
+    for bytes in [&[0x0F, 0x58, 0xC1][..], &[0x66, 0x0F, 0xFC, 0xC1], &[0x0F, 0x28, 0xC1], FXRSTOR64] {
+        let mut bench = Bench::with_avx();
+        let before = bench.cpu.ymm_high;
+        bench.put(0, &[0; 512]);
+        assert!(bench.run(bytes));
+        assert_eq!(bench.cpu.ymm_high, before);
+    }
+}
+
+#[test]
+fn xgetbv_tells_what_is_in_use() {
+    const XGETBV: &[u8] = &[0x0F, 0x01, 0xD0];
+    let mut bench = Bench::with_avx();
+    bench.cpu.gpr[1] = 1;
+    assert!(bench.run(XGETBV));
+    assert_eq!((bench.cpu.gpr[0], bench.cpu.gpr[2]), (7, 0));
+    bench.cpu.ymm_high = [0; 16];
+    assert!(bench.run(XGETBV));
+    assert_eq!(bench.cpu.gpr[0], 3);
+    bench.cpu.model = cpuid::by_name("x86-64-v3").expect("a model of the table");
+    assert!(!bench.run(XGETBV));
 }

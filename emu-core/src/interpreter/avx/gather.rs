@@ -3,7 +3,7 @@
 //! The exception to the rule that a fault leaves no trace: elements are gathered lowest first, each clears its mask
 //! element, and what was gathered before a fault stays. The instruction then goes on where it stopped.
 
-use super::mask::{chosen, element, with_element};
+use super::mask::{element, is_chosen, with_element};
 use super::operand::{Vector, Ymm};
 use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
@@ -29,19 +29,23 @@ pub fn pick(d: &Decoded<'_>) -> Option<Handler> {
 }
 
 /// `N` elements of `T` into a `V`, at indices of `I`. Operand 0 is the destination, operand 2 the mask.
+///
+/// Until all are there, the rest of both registers stays, and mask elements behind the one that faults keep all their
+/// bits (as AMD's processors do; the manual leaves it open).
 fn gather<I: Word, T: Word, V: Vector, const N: u32>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     cpu.avx_guard()?;
-    let mut mask = V::get(cpu, op.c);
     let indices = cpu.ymm(op.sub);
-    for n in chosen::<T, V>(mask).take_while(|n| *n < N) {
-        let value = load::<T>(cpu, op, element::<I, Ymm>(indices, n).sext())?;
-        mask = with_element(mask, n, T::low(0));
-        with_element(V::get(cpu, op.a), n, value).set(cpu, op.a);
-        mask.set(cpu, op.c);
+    for n in 0..N {
+        let mask = cpu.ymm(op.c);
+        if is_chosen::<T, Ymm>(mask, n) {
+            let value = load::<T>(cpu, op, element::<I, Ymm>(indices, n).sext())?;
+            cpu.set_ymm(op.a, with_element(cpu.ymm(op.a), n, value));
+        }
+        cpu.set_ymm(op.c, with_element(mask, n, T::low(0)));
     }
-    let kept = V::get(cpu, op.a);
-    let zero = mask.zip(mask, |_, _, _| 0);
-    (0..N).fold(zero, |v, n| with_element(v, n, element::<T, V>(kept, n))).set(cpu, op.a);
+    let gathered = V::get(cpu, op.a);
+    let zero = gathered.zip(gathered, |_, _, _| 0);
+    (0..N).fold(zero, |v, n| with_element(v, n, element::<T, V>(gathered, n))).set(cpu, op.a);
     zero.set(cpu, op.c);
     Ok(())
 }

@@ -49,10 +49,14 @@ pub fn with_element<T: Word, V: Vector>(v: V, n: u32, value: T) -> V {
     )
 }
 
-/// The elements of `mask` that have their top bits set, lowest first.
-pub fn chosen<T: Word, V: Vector>(mask: V) -> impl Iterator<Item = u32> {
-    let count = (V::BYTES / T::SIZE) as u32;
-    (0..count).filter(move |n| element::<T, V>(mask, *n).zext() & T::SIGN != 0)
+/// Whether element `n` of a mask has its top bit set.
+pub fn is_chosen<T: Word, V: Vector>(mask: V, n: u32) -> bool {
+    element::<T, V>(mask, n).zext() & T::SIGN != 0
+}
+
+/// The elements that a mask chooses, lowest first.
+fn chosen<T: Word, V: Vector>(mask: V) -> impl Iterator<Item = u32> {
+    (0..(V::BYTES / T::SIZE) as u32).filter(move |n| is_chosen::<T, V>(mask, *n))
 }
 
 /// The linear address of element `n` of the memory operand.

@@ -15,6 +15,9 @@ pub mod operand;
 mod permute;
 mod wide;
 
+#[cfg(test)]
+mod tests;
+
 use super::lower::{Decoded, Lowered};
 use super::op::Op;
 use iced_x86::EncodingKind;
