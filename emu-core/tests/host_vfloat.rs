@@ -10,7 +10,7 @@ mod vex;
 use iced_x86::{Code, CpuidFeature, Instruction};
 use random::Random;
 use std::collections::{BTreeMap, HashSet};
-use vex::{Native, Ours, STATUS, State, forms, host_has};
+use vex::{Form, Native, Ours, STATUS, State, forms, host_has};
 
 /// Arithmetic, comparisons and conversions, by the beginnings of their names. Estimates differ from host to host.
 const UNDER_TEST: [&str; 17] = [
@@ -146,48 +146,96 @@ fn state(random: &mut Random) -> State {
     s
 }
 
+/// The host, ours, and what was seen so far.
+struct Bench {
+    native: Native,
+    emulated: Ours,
+    random: Random,
+    compared: u64,
+    exceptions: u64,
+    seen: HashSet<Code>,
+    failures: BTreeMap<Code, String>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            native: Native::new(),
+            emulated: Ours::new(),
+            random: Random(0x9E37_79B9_7F4A_7C15),
+            compared: 0,
+            exceptions: 0,
+            seen: HashSet::new(),
+            failures: BTreeMap::new(),
+        }
+    }
+
+    /// Up to `encodings` random encodings of a form, if it is under test, each on `runs` random states.
+    fn compare(&mut self, form: Form, encodings: u64, runs: u64) {
+        for _ in 0..encodings {
+            let Some((bytes, i)) = form.encode(&mut self.random) else { return };
+            if !under_test(&i) || !host_has(&i) {
+                return;
+            }
+            self.emulated.install(&bytes);
+            self.native.install(&bytes);
+            for _ in 0..runs {
+                self.run(&bytes, &i);
+            }
+        }
+    }
+
+    fn run(&mut self, bytes: &[u8], i: &Instruction) {
+        let before = state(&mut self.random);
+        let (mut ours, mut theirs) = (before.clone(), before.clone());
+        let vectors = (self.emulated.run(&mut ours), self.native.run(&mut theirs));
+        if vectors.0 != vectors.1 || ours != theirs {
+            self.failures.entry(i.code()).or_insert_with(|| {
+                format!("{i} {bytes:02X?} {vectors:?}\nbefore {before:?}ours {ours:?}host {theirs:?}")
+            });
+        }
+        self.compared += 1;
+        self.exceptions += u64::from(vectors.0.is_some());
+        self.seen.insert(i.code());
+    }
+
+    fn check(&self) {
+        let (seen, failures) = (self.seen.len(), &self.failures);
+        println!("{} vectors, {seen} instructions, {} exceptions", self.compared, self.exceptions);
+        let texts: Vec<_> = failures.values().map(String::as_str).collect();
+        assert!(failures.is_empty(), "{} failures\n{}", failures.len(), texts.join("\n"));
+    }
+}
+
 #[test]
 fn every_encoding_agrees_with_the_host() {
     if !is_x86_feature_detected!("avx") {
         return;
     }
-    let (native, mut emulated) = (Native::new(), Ours::new());
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    let (mut compared, mut exceptions, mut seen) = (0u64, 0u64, HashSet::new());
-    let mut failures: BTreeMap<Code, String> = BTreeMap::new();
+    let mut bench = Bench::new();
     for form in forms() {
-        for _ in 0..8 {
-            let Some((bytes, i)) = form.encode(&mut random) else { break };
-            if !under_test(&i) || !host_has(&i) {
-                break;
-            }
-            emulated.install(&bytes);
-            native.install(&bytes);
-            for _ in 0..250 {
-                let before = state(&mut random);
-                let (mut ours, mut theirs) = (before.clone(), before.clone());
-                let vectors = (emulated.run(&mut ours), native.run(&mut theirs));
-                if vectors.0 != vectors.1 || ours != theirs {
-                    let failure = format!(
-                        "{i} {bytes:02X?} {vectors:?}\nbefore {before:?}ours {ours:?}host {theirs:?}"
-                    );
-                    failures.entry(i.code()).or_insert(failure);
-                    break;
-                }
-                compared += 1;
-                exceptions += u64::from(vectors.0.is_some());
-                seen.insert(i.code());
-            }
+        bench.compare(form, 8, 250);
+    }
+    bench.check();
+    assert!(bench.exceptions > 100_000);
+    if is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
+        assert_eq!(bench.seen.len(), 203, "instructions were seen");
+    }
+}
+
+/// Operands that reach into a page that is not there: which of two exceptions is taken, and what it leaves.
+#[test]
+fn page_faults_agree_with_the_host() {
+    if !is_x86_feature_detected!("avx") {
+        return;
+    }
+    let mut bench = Bench::new();
+    for form in forms() {
+        for by in [33, 48, 56, 63] {
+            let Some(form) = form.displaced(by) else { continue };
+            bench.compare(form, 2, 60);
         }
     }
-    println!("{compared} vectors, {} instructions, {exceptions} exceptions", seen.len());
-    assert!(
-        failures.is_empty(),
-        "{} failures\n{}",
-        failures.len(),
-        failures.into_values().collect::<Vec<_>>().join("\n")
-    );
-    if is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
-        assert_eq!(seen.len(), 203, "instructions were seen");
-    }
+    bench.check();
+    assert!(bench.exceptions > 10_000);
 }
