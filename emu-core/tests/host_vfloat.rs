@@ -1,14 +1,16 @@
 //! AVX floating point, FMA and F16C against the host CPU: every encoding of the VEX maps that decodes to one of them,
-//! in register and memory forms, with all YMM registers, general registers, flags, MXCSR and memory compared.
+//! in register and memory forms, with all YMM registers, general registers, flags, MXCSR, memory and exceptions compared.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #![allow(unsafe_code)] // runs generated code natively
 
 mod flat;
-mod native;
+mod random;
+mod vex;
 
-use iced_x86::{Code, CpuidFeature, Decoder, DecoderOptions, Instruction};
-use native::{Native, Ours, Random, STATUS, State};
-use std::collections::BTreeMap;
+use iced_x86::{Code, CpuidFeature, Instruction};
+use random::Random;
+use std::collections::{BTreeMap, HashSet};
+use vex::{Form, Native, Ours, STATUS, State, forms, host_has};
 
 /// Arithmetic, comparisons and conversions, by the beginnings of their names. Estimates differ from host to host.
 const UNDER_TEST: [&str; 17] = [
@@ -22,33 +24,6 @@ fn under_test(i: &Instruction) -> bool {
     !i.is_invalid()
         && UNDER_TEST.iter().any(|begin| name.starts_with(begin))
         && i.cpuid_features().iter().all(|f| matches!(f, F::AVX | F::FMA | F::F16C))
-}
-
-fn host_has(i: &Instruction) -> bool {
-    use CpuidFeature as F;
-    i.cpuid_features().iter().all(|f| match f {
-        F::FMA => is_x86_feature_detected!("fma"),
-        F::F16C => is_x86_feature_detected!("f16c"),
-        _ => is_x86_feature_detected!("avx"),
-    })
-}
-
-/// Map, mandatory prefix, L, W and opcode of every VEX encoding.
-fn opcodes() -> impl Iterator<Item = (u8, u8, u8, u8, u8)> {
-    (0..3 * 4 * 2 * 2 * 256u32).map(|n| {
-        let [opcode, rest] = [n & 255, n >> 8].map(|n| n as u8);
-        (1 + rest / 16, rest & 3, rest >> 2 & 1, rest >> 3 & 1, opcode)
-    })
-}
-
-/// An encoding with random operands: few registers, so that they often meet; or [RDI] for memory.
-fn encoding(random: &mut Random, (map, pp, l, w, opcode): (u8, u8, u8, u8, u8)) -> Vec<u8> {
-    let (reg, vvvv) = (random.of(&[0, 1, 2, 9]), random.of(&[0, 0, 1, 2, 11]));
-    let rm = if random.below(3) == 0 { None } else { Some(random.of(&[0u8, 1, 2, 10])) };
-    let first = (!reg & 8) << 4 | 0x40 | (!rm.unwrap_or(0) & 8) << 2 | map;
-    let second = w << 7 | (!vvvv & 15) << 3 | l << 2 | pp;
-    let modrm = (reg & 7) << 3 | rm.map_or(7, |rm| 0xC0 | rm & 7);
-    vec![0xC4, first, second, opcode, modrm, random.next() as u8]
 }
 
 fn single(random: &mut Random) -> u32 {
@@ -124,76 +99,143 @@ fn double(random: &mut Random) -> u64 {
     }
 }
 
-/// Ordinary numbers only, or edges as well: one lane that is not ordinary keeps all others off the native path.
-fn vector(random: &mut Random) -> u128 {
-    let ordinary = |r: &mut Random| (120 + r.below(16)) << 23 | r.next() & 0x807F_FFFF;
-    match random.below(6) {
-        0 | 1 => (0..4).fold(0, |v, _| v << 32 | u128::from(single(random))),
-        2 | 3 => u128::from(double(random)) << 64 | u128::from(double(random)),
-        4 => (0..4).fold(0, |v, _| v << 32 | u128::from(ordinary(random))),
-        _ => u128::from(random.next()) << 64 | u128::from(random.next()),
+/// What kind of numbers a state is made of: one lane of another kind keeps all lanes off the native path.
+#[derive(Clone, Copy)]
+enum Kind {
+    Edges,
+    Singles,
+    Doubles,
+}
+
+fn vector(random: &mut Random, kind: Kind) -> u128 {
+    let mut single_near_one = || (120 + random.below(16)) << 23 | random.next() & 0x807F_FFFF;
+    match kind {
+        Kind::Singles => (0..4).fold(0, |v, _| v << 32 | u128::from(single_near_one())),
+        Kind::Doubles => {
+            let mut near_one = || (1000 + random.below(40)) << 52 | random.next() & 0x800F_FFFF_FFFF_FFFF;
+            u128::from(near_one()) << 64 | u128::from(near_one())
+        }
+        Kind::Edges => match random.below(5) {
+            0 | 1 => (0..4).fold(0, |v, _| v << 32 | u128::from(single(random))),
+            2 | 3 => u128::from(double(random)) << 64 | u128::from(double(random)),
+            _ => u128::from(random.next()) << 64 | u128::from(random.next()),
+        },
     }
 }
 
+/// Ordinary numbers, where exceptions are rare; or edges, under every MXCSR.
 fn state(random: &mut Random) -> State {
-    let mut ymm: [[u128; 2]; 16] = std::array::from_fn(|_| [vector(random), vector(random)]);
-    if random.below(4) == 0 {
-        ymm[1] = ymm[0];
-    }
-    let mxcsr = match random.below(4) {
-        0 | 1 => 0x1FA0,
-        2 => 0x1F80,
-        _ => 0x1F80 | (random.next() as u32 & 0xE07F),
+    let kind = random.of(&[Kind::Singles, Kind::Doubles, Kind::Edges, Kind::Edges, Kind::Edges, Kind::Edges]);
+    let mut s = State {
+        gpr: std::array::from_fn(|_| if random.below(2) == 0 { random.next() } else { random.below(20) }),
+        flags: random.next() & STATUS,
+        mxcsr: 0x1FA0,
+        xmm: std::array::from_fn(|_| vector(random, kind)),
+        ymm_high: std::array::from_fn(|_| vector(random, kind)),
+        memory: std::array::from_fn(|_| vector(random, kind)),
     };
-    let gpr = std::array::from_fn(|_| if random.below(2) == 0 { random.next() } else { random.below(20) });
-    State { gpr, flags: random.next() & STATUS, mxcsr, ymm, memory: [vector(random), vector(random)] }
+    if random.below(4) == 0 {
+        (s.xmm[1], s.ymm_high[1]) = (s.xmm[0], s.ymm_high[0]);
+    }
+    s.mxcsr = match random.below(6) {
+        0..=2 => 0x1FA0,
+        3 => 0x1F80,
+        4 => 0x1F80 | random.next() as u32 & 0xE07F,
+        _ => random.next() as u32 & 0xFFFF, // exceptions are taken
+    };
+    s
+}
+
+/// The host, ours, and what was seen so far.
+struct Bench {
+    native: Native,
+    emulated: Ours,
+    random: Random,
+    compared: u64,
+    exceptions: u64,
+    seen: HashSet<Code>,
+    failures: BTreeMap<Code, String>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            native: Native::new(),
+            emulated: Ours::new(),
+            random: Random(0x9E37_79B9_7F4A_7C15),
+            compared: 0,
+            exceptions: 0,
+            seen: HashSet::new(),
+            failures: BTreeMap::new(),
+        }
+    }
+
+    /// Up to `encodings` random encodings of a form, if it is under test, each on `runs` random states.
+    fn compare(&mut self, form: Form, encodings: u64, runs: u64) {
+        for _ in 0..encodings {
+            let Some((bytes, i)) = form.encode(&mut self.random) else { return };
+            if !under_test(&i) || !host_has(&i) {
+                return;
+            }
+            self.emulated.install(&bytes);
+            self.native.install(&bytes);
+            for _ in 0..runs {
+                self.run(&bytes, &i);
+            }
+        }
+    }
+
+    fn run(&mut self, bytes: &[u8], i: &Instruction) {
+        let before = state(&mut self.random);
+        let (mut ours, mut theirs) = (before.clone(), before.clone());
+        let vectors = (self.emulated.run(&mut ours), self.native.run(&mut theirs));
+        if vectors.0 != vectors.1 || ours != theirs {
+            self.failures.entry(i.code()).or_insert_with(|| {
+                format!("{i} {bytes:02X?} {vectors:?}\nbefore {before:?}ours {ours:?}host {theirs:?}")
+            });
+        }
+        self.compared += 1;
+        self.exceptions += u64::from(vectors.0.is_some());
+        self.seen.insert(i.code());
+    }
+
+    fn check(&self) {
+        let (seen, failures) = (self.seen.len(), &self.failures);
+        println!("{} vectors, {seen} instructions, {} exceptions", self.compared, self.exceptions);
+        let texts: Vec<_> = failures.values().map(String::as_str).collect();
+        assert!(failures.is_empty(), "{} failures\n{}", failures.len(), texts.join("\n"));
+    }
 }
 
 #[test]
 fn every_encoding_agrees_with_the_host() {
-    let (native, mut emulated) = (Native::new(), Ours::new());
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    let (mut compared, mut seen) = (0u64, std::collections::HashSet::new());
-    let mut failures: BTreeMap<Code, String> = BTreeMap::new();
-    for opcode in opcodes() {
-        for _ in 0..48 {
-            let mut bytes = encoding(&mut random, opcode);
-            let i = Decoder::with_ip(64, &bytes, 0, DecoderOptions::NONE).decode();
-            if !under_test(&i) {
-                continue;
-            }
-            bytes.truncate(i.len());
-            emulated.install(&bytes);
-            native.install(&bytes);
-            for _ in 0..100 {
-                let before = state(&mut random);
-                let (mut ours, mut theirs) = (before.clone(), before.clone());
-                let ran = emulated.run(&mut ours);
-                if ran && !host_has(&i) {
-                    break;
-                }
-                if ran {
-                    native.run(&mut theirs);
-                }
-                if !ran || ours != theirs {
-                    let failure =
-                        format!("{bytes:02X?} ran: {ran}\nbefore {before:?}ours {ours:?}host {theirs:?}");
-                    failures.entry(i.code()).or_insert(format!("{:?} {failure}", i.code()));
-                    break;
-                }
-                compared += 1;
-                seen.insert(i.code());
-            }
+    if !is_x86_feature_detected!("avx") {
+        return;
+    }
+    let mut bench = Bench::new();
+    for form in forms() {
+        bench.compare(form, 8, 250);
+    }
+    bench.check();
+    assert!(bench.exceptions > 100_000);
+    if is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
+        assert_eq!(bench.seen.len(), 203, "instructions were seen");
+    }
+}
+
+/// Operands that reach into a page that is not there: which of two exceptions is taken, and what it leaves.
+#[test]
+fn page_faults_agree_with_the_host() {
+    if !is_x86_feature_detected!("avx") {
+        return;
+    }
+    let mut bench = Bench::new();
+    for form in forms() {
+        for by in [33, 48, 56, 63] {
+            let Some(form) = form.displaced(by) else { continue };
+            bench.compare(form, 2, 60);
         }
     }
-    println!("{compared} vectors, {} instructions", seen.len());
-    assert!(
-        failures.is_empty(),
-        "{} failures\n{}",
-        failures.len(),
-        failures.into_values().collect::<Vec<_>>().join("\n")
-    );
-    if is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
-        assert!(seen.len() == 203, "only {} instructions were seen", seen.len());
-    }
+    bench.check();
+    assert!(bench.exceptions > 10_000);
 }

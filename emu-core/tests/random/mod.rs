@@ -16,6 +16,11 @@ impl Random {
         (self.next() >> 11) % n
     }
 
+    /// One of `choices`.
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
     pub fn single(&mut self) -> u32 {
         const EDGES: [u32; 24] = [
             0,

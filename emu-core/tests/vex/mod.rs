@@ -10,7 +10,7 @@ use emu_core::vcpu::{TableRegister, VcpuState, cr4};
 use iced_x86::{CpuidFeature, Decoder, DecoderOptions, EncodingKind, Instruction};
 use std::cell::Cell;
 
-const STATUS: u64 = 0x8D5;
+pub const STATUS: u64 = 0x8D5;
 const GDT: u64 = 0x1000;
 const IDT: u64 = 0x6000;
 /// HLT for every vector, 16 bytes apart.
@@ -43,7 +43,7 @@ thread_local! {
     static RESUME: Cell<(u64, u8)> = const { Cell::new((0, 0)) };
 }
 
-/// SIGILL and SIGSEGV: note the vector and leave the instruction, with all registers as it left them.
+/// SIGILL, SIGSEGV and SIGFPE: note the vector and leave the instruction, with all registers as it left them.
 extern "C" fn on_fault(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel hands over a live context.
     let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
@@ -61,7 +61,7 @@ fn catch_faults() {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_fault as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        for signal in [libc::SIGILL, libc::SIGSEGV, libc::SIGBUS] {
+        for signal in [libc::SIGILL, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE] {
             assert_eq!(libc::sigaction(signal, &action, std::ptr::null_mut()), 0);
         }
     }

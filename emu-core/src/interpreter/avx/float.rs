@@ -1,6 +1,6 @@
 //! Floating point: arithmetic, comparisons, rounding, dot products.
 
-use super::operand::{Consumer, Part, Vector, either, either_width};
+use super::operand::{Consumer, Part, Vector, Whole, Ymm, either, either_width, is_wide};
 use crate::interpreter::Cpu;
 use crate::interpreter::lower::Decoded;
 use crate::interpreter::op::{Handler, Op};
@@ -70,6 +70,7 @@ fn other(d: &Decoded<'_>) -> Option<Handler> {
         M::Vhaddpd => slow(d, |a, b, _, mxcsr| f::haddpd(a, b, mxcsr)),
         M::Vhsubps => slow(d, |a, b, _, mxcsr| f::hsubps(a, b, mxcsr)),
         M::Vhsubpd => slow(d, |a, b, _, mxcsr| f::hsubpd(a, b, mxcsr)),
+        M::Vdpps if is_wide(d) => dot_products(d),
         M::Vdpps => slow(d, f::dpps),
         M::Vdppd => slow(d, f::dppd),
         M::Vcomiss => compare::<4, _>(d, f::comis::<Single, false>),
@@ -160,6 +161,17 @@ where
     F: Fn(u128, u128, u8, u32) -> (u128, u32) + Copy + 'static,
 {
     either_width(d, Undecided, Exactly(f))
+}
+
+/// VDPPS of 256 bits: an exception of a step in one half keeps the next steps of the other from happening.
+fn dot_products(d: &Decoded<'_>) -> Handler {
+    either::<Whole<Ymm>, _, _>(d, undecided, |cpu: &mut Cpu, op: &Op, [low, high]| {
+        let [first, second] = cpu.ymm(op.b);
+        let (value, raised) = f::dot_products([(first, low), (second, high)], op.imm as u8, cpu.s.mxcsr);
+        cpu.accept(raised)?;
+        cpu.set_ymm(op.a, value);
+        Ok(())
+    })
 }
 
 // ---- scalar --------------------------------------------------------------------------------------------------

@@ -43,10 +43,14 @@ fn to_register<V: Vector>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     Ok(())
 }
 
-/// The flags come after the store, which may fault; nothing is stored if one of them is unmasked.
+/// The flags come after the store, which may fault. If one of them is unmasked nothing is stored, but a fault that the
+/// store would meet comes first, as on AMD's processors.
 fn store<T: Scalar>(cpu: &mut Cpu, op: &Op, value: T, raised: u32) -> Result<(), Faulted> {
     if mxcsr::unmasked(cpu.s.mxcsr, raised) == 0 {
         cpu.store(op, value)?;
+    } else {
+        let linear = cpu.linear::<true>(op, T::SIZE)?;
+        cpu.probe_write(linear, T::SIZE, op.seg)?;
     }
     cpu.accept(raised).map_err(|raised| Slow::unmasked(cpu, raised))
 }

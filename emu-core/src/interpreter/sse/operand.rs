@@ -165,7 +165,7 @@ impl Cpu {
         if mxcsr::unmasked(self.s.mxcsr, raised) != 0 {
             return Err(Unmasked(raised));
         }
-        self.s.mxcsr |= raised;
+        self.s.mxcsr |= mxcsr::sticky(raised);
         Ok(())
     }
 

@@ -49,6 +49,10 @@ impl Exact {
         Self::new(bits & F::SIGN != 0, least + exponent.max(1) - 1, (fraction | implied).into())
     }
 
+    pub fn negative(self) -> bool {
+        self.negative
+    }
+
     /// The same magnitude with this sign.
     pub fn signed(self, negative: bool) -> Self {
         Self { negative, ..self }
@@ -65,6 +69,21 @@ impl Exact {
             negative: self.negative != other.negative,
             exponent: exponent - shift as i32,
             significand: product << shift,
+        }
+    }
+
+    /// For numbers that came from a format of 64 bits or less: 73 bits of the quotient, and whether more follow.
+    pub fn over(self, other: Self) -> Self {
+        let drop = TOP - 52; // below it the divisor is zero
+        let divisor = other.significand >> drop;
+        let (quotient, rest) = (self.significand / divisor, self.significand % divisor);
+        let exponent = self.exponent - other.exponent - drop as i32 - 1;
+        let significand = quotient << 1 | u128::from(rest != 0);
+        let shift = significand.leading_zeros() - (127 - TOP);
+        Self {
+            negative: self.negative != other.negative,
+            exponent: exponent - shift as i32,
+            significand: significand << shift,
         }
     }
 
@@ -102,8 +121,9 @@ impl Exact {
         (kept + u64::from(up), rest != 0)
     }
 
-    /// The bits in `F` and the exceptions raised, as [`super::host`] would: tininess is detected after rounding, an
-    /// exact tiny result underflows only where underflow is unmasked, FTZ counts only where it is masked.
+    /// The bits in `F` and the exceptions raised. Tininess is detected after rounding. Masked overflow is always inexact;
+    /// masked underflow only comes with inexact results, and FTZ counts for it alone. Where one of the two is unmasked
+    /// PE tells of rounding without a bound on the exponent (Intel SDM Vol. 1 4.9.1.4, 4.9.1.5).
     pub fn round<F: Layout>(self, rounding: Rounding, mxcsr: u32) -> (u64, u32) {
         let sign = if self.negative { F::SIGN } else { 0 };
         let (significand, inexact) = self.round_at::<F>(0, rounding);
@@ -112,10 +132,12 @@ impl Exact {
         let biased = before + i32::from(carried);
         let precision = if inexact { PE } else { 0 };
         if biased < 1 {
-            return self.tiny::<F>(1 - before, rounding, mxcsr);
+            let (bits, raised) = self.tiny::<F>(1 - before, rounding, mxcsr);
+            return if raised & UE & !(mxcsr >> 7) == 0 { (bits, raised) } else { (bits, UE | precision) };
         }
         if biased >= (F::INFINITY >> F::FRACTION) as i32 {
-            return (sign | self.overflowed::<F>(rounding), OE | PE);
+            let precision = if mxcsr & OE << 7 != 0 { PE } else { precision };
+            return (sign | self.overflowed::<F>(rounding), OE | precision);
         }
         // The implied bit adds one to the exponent, a carry into the place above it two.
         let exponent = (i64::from(before) - 1) << F::FRACTION;

@@ -4,7 +4,7 @@
 use super::format::{Format, Layout};
 use super::host;
 use super::lanes::split;
-use super::mxcsr::{DAZ, DE, IE, PE, Rounding, unmasked};
+use super::mxcsr::{DAZ, DE, IE, OVER, PE, Rounding, unmasked};
 use super::shuffle::{shufpd, shufps};
 use std::cmp::Ordering;
 
@@ -302,30 +302,52 @@ fn lane_mask(imm: u8, lanes: u32) -> u128 {
     (0..lanes).filter(|i| imm >> i & 1 != 0).fold(0, |r, i| r | ones << (i * 128 / lanes))
 }
 
-/// DPPS: products of the lanes in `imm[7:4]`, summed by pairs, stored to the lanes in `imm[3:0]`. Exceptions of the
-/// products come before those of the sums (Intel SDM Vol. 2, "DPPS").
-pub fn dpps(a: u128, b: u128, imm: u8, mxcsr: u32) -> (u128, u32) {
+/// `f` of every pair, and the exceptions of all.
+fn together<const N: usize>(
+    pairs: [(u128, u128); N],
+    f: impl Fn(u128, u128) -> (u128, u32),
+) -> ([u128; N], u32) {
+    let mut raised = 0;
+    let values = pairs.map(|(a, b)| {
+        let (value, flags) = f(a, b);
+        raised |= flags;
+        value
+    });
+    (values, raised)
+}
+
+/// DPPS and its likes of `N` times 128 bits: products of the lanes in `imm[7:4]`, summed by pairs, stored to the lanes
+/// in `imm[3:0]`. Exceptions of the products come before those of the sums (Intel SDM Vol. 2, "DPPS").
+pub fn dot_products<const N: usize>(pairs: [(u128, u128); N], imm: u8, mxcsr: u32) -> ([u128; N], u32) {
     let chosen = lane_mask(imm >> 4, 4);
-    let (products, mut raised) = host::mulps(a & chosen, b & chosen, mxcsr);
-    if unmasked(mxcsr, raised) != 0 {
-        return (0, raised);
+    let (products, first) = together(pairs, |a, b| host::mulps(a & chosen, b & chosen, mxcsr));
+    if unmasked(mxcsr, first) != 0 {
+        return ([0; N], first);
     }
-    let [p0, p1, p2, p3] = split::<u32, 4>(products).map(u128::from);
-    let (pairs, flags) = host::addps(p0 | p2 << 32, p1 | p3 << 32, mxcsr);
-    raised |= flags;
-    if unmasked(mxcsr, raised) != 0 {
-        return (0, raised);
+    let halves = products.map(|products| {
+        let [p0, p1, p2, p3] = split::<u32, 4>(products).map(u128::from);
+        (p0 | p2 << 32, p1 | p3 << 32)
+    });
+    let (sums, second) = together(halves, |a, b| host::addps(a, b, mxcsr));
+    if unmasked(mxcsr, second) != 0 {
+        return ([0; N], first << OVER | second);
     }
-    let (sum, flags) = host::addss(pairs & 0xFFFF_FFFF, pairs >> 32 & 0xFFFF_FFFF, mxcsr);
-    (shufps(sum, sum, 0) & lane_mask(imm, 4), raised | flags)
+    let halves = sums.map(|sums| (sums & 0xFFFF_FFFF, sums >> 32 & 0xFFFF_FFFF));
+    let (sums, third) = together(halves, |a, b| host::addss(a, b, mxcsr));
+    (sums.map(|sum| shufps(sum, sum, 0) & lane_mask(imm, 4)), (first | second) << OVER | third)
+}
+
+pub fn dpps(a: u128, b: u128, imm: u8, mxcsr: u32) -> (u128, u32) {
+    let ([value], raised) = dot_products([(a, b)], imm, mxcsr);
+    (value, raised)
 }
 
 pub fn dppd(a: u128, b: u128, imm: u8, mxcsr: u32) -> (u128, u32) {
     let chosen = lane_mask(imm >> 4, 2);
-    let (products, raised) = host::mulpd(a & chosen, b & chosen, mxcsr);
-    if unmasked(mxcsr, raised) != 0 {
-        return (0, raised);
+    let (products, first) = host::mulpd(a & chosen, b & chosen, mxcsr);
+    if unmasked(mxcsr, first) != 0 {
+        return (0, first);
     }
-    let (sum, flags) = host::addsd(products & u128::from(u64::MAX), products >> 64, mxcsr);
-    (shufpd(sum, sum, 0) & lane_mask(imm, 2), raised | flags)
+    let (sum, second) = host::addsd(products & u128::from(u64::MAX), products >> 64, mxcsr);
+    (shufpd(sum, sum, 0) & lane_mask(imm, 2), first << OVER | second)
 }

@@ -3,14 +3,15 @@
 //!
 //! The three forms of an instruction differ only in which operand is which: 132 is (op1, op3, op2) as (x, y, z), 213
 //! (op2, op1, op3), 231 (op2, op3, op1). On x86-64 hosts that have the instructions they run there; elsewhere the
-//! integer implementation below runs, which gives the same bits and flags.
+//! integer implementation below runs, which gives the same bits and flags, and which also tells of PE where an overflow
+//! or underflow is unmasked (see `trapped`).
 
 use super::exact::Exact;
 use super::float::{lane, seen};
 use super::format::{Double, Layout, Single};
 #[cfg(target_arch = "x86_64")]
 use super::host;
-use super::mxcsr::{DE, IE, Rounding};
+use super::mxcsr::{DE, IE, OE, Rounding, UE, unmasked};
 
 /// x * y + z with these signs changed.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +112,10 @@ macro_rules! kernels {
             pub fn $name(x: u128, y: u128, z: u128, mxcsr: u32) -> (u128, u32) {
                 #[cfg(target_arch = "x86_64")]
                 if on_host() {
-                    return host::$name(x, y, z, mxcsr);
+                    let (value, raised) = host::$name(x, y, z, mxcsr);
+                    if unmasked(mxcsr, raised) & (OE | UE) == 0 {
+                        return (value, raised);
+                    }
                 }
                 soft::$name(x, y, z, mxcsr)
             }

@@ -2,16 +2,16 @@
 //!
 //! Every function takes the destination, the source and the guest's MXCSR, and returns the result and the exceptions
 //! raised, as if all were masked. With underflow unmasked, an exact tiny result underflows too and FTZ has no effect
-//! (Intel SDM Vol. 1 11.5.2.5); both are seen to here. (PE beside an unmasked underflow is that of the masked
-//! response.)
+//! (Intel SDM Vol. 1 11.5.2.5), and PE is another one (see `trapped`); all of that is seen to here.
 //!
 //! Invariant: outside the `asm!` blocks the host's MXCSR has the control bits that Rust assumes.
 #![allow(unsafe_code)] // instructions that run under another MXCSR exist only as `asm!`
 
 use super::float::lane;
 use super::format::{Double, Layout, Single};
-use super::mxcsr::{FLAGS, FTZ, INITIAL, MASKS, UE};
+use super::mxcsr::{FLAGS, FTZ, INITIAL, MASKS, OE, PE, UE, unmasked};
 use super::ordinary::{self, Packed};
+use super::trapped;
 use std::arch::asm;
 use std::arch::x86_64::__m128i;
 
@@ -45,8 +45,9 @@ fn value(v: __m128i) -> u128 {
 }
 
 macro_rules! kernels {
-    ($($name:ident: $format:ty, $lanes:literal;)*) => {$(
+    ($($name:ident: $format:ty, $lanes:literal, $trapped:ident;)*) => {$(
         pub fn $name(a: u128, b: u128, mxcsr: u32) -> (u128, u32) {
+            let (x, y) = (a, b);
             let (mut a, b, mut control) = (vector(a), vector(b), executed(mxcsr));
             // SAFETY: SSE2 is part of x86-64. All exceptions are masked. Memory is touched only at `control`, and at
             // `host` for reading; the host's control bits are back in MXCSR when the block ends.
@@ -64,38 +65,42 @@ macro_rules! kernels {
                 );
             }
             let a = value(a);
-            (a, control & FLAGS | underflow::<$format, $lanes>(a, mxcsr))
+            let raised = control & FLAGS | underflow::<$format, $lanes>(a, mxcsr);
+            if unmasked(mxcsr, raised) & (OE | UE) == 0 {
+                return (a, raised);
+            }
+            (a, raised & !PE | trapped::$trapped::<$format, $lanes>(x, y, mxcsr))
         }
     )*};
 }
 
-// The format and number of the lanes whose results may be tiny.
+// The format and number of the lanes whose results may be tiny; how PE follows from an unmasked exception.
 kernels! {
-    addps: Single, 4;
-    addpd: Double, 2;
-    addss: Single, 1;
-    addsd: Double, 1;
-    subps: Single, 4;
-    subpd: Double, 2;
-    subss: Single, 1;
-    subsd: Double, 1;
-    mulps: Single, 4;
-    mulpd: Double, 2;
-    mulss: Single, 1;
-    mulsd: Double, 1;
-    divps: Single, 4;
-    divpd: Double, 2;
-    divss: Single, 1;
-    divsd: Double, 1;
-    sqrtps: Single, 0;
-    sqrtpd: Double, 0;
-    sqrtss: Single, 0;
-    sqrtsd: Double, 0;
-    cvtps2pd: Double, 0;
-    cvtpd2ps: Single, 2;
-    cvtss2sd: Double, 0;
-    cvtsd2ss: Single, 1;
-    cvtdq2ps: Single, 0;
+    addps: Single, 4, sum;
+    addpd: Double, 2, sum;
+    addss: Single, 1, sum;
+    addsd: Double, 1, sum;
+    subps: Single, 4, difference;
+    subpd: Double, 2, difference;
+    subss: Single, 1, difference;
+    subsd: Double, 1, difference;
+    mulps: Single, 4, product;
+    mulpd: Double, 2, product;
+    mulss: Single, 1, product;
+    mulsd: Double, 1, product;
+    divps: Single, 4, quotient;
+    divpd: Double, 2, quotient;
+    divss: Single, 1, quotient;
+    divsd: Double, 1, quotient;
+    sqrtps: Single, 0, nothing;
+    sqrtpd: Double, 0, nothing;
+    sqrtss: Single, 0, nothing;
+    sqrtsd: Double, 0, nothing;
+    cvtps2pd: Double, 0, nothing;
+    cvtpd2ps: Single, 2, narrowing;
+    cvtss2sd: Double, 0, nothing;
+    cvtsd2ss: Single, 1, narrowing;
+    cvtdq2ps: Single, 0, nothing;
 }
 
 /// Whether the lowest `LANES` lanes of x * y + z are those of `result` and raise PE at most.
@@ -111,7 +116,7 @@ fn settled<F: Packed, const LANES: u32>(x: u128, y: u128, z: u128, result: u128)
 macro_rules! fused {
     ($($name:ident: $format:ty, $lanes:literal;)*) => {
     $(
-        /// Only where the host has FMA: `z` = +-x * y +- z.
+        /// Only where the host has FMA: `z` = +-x * y +- z. PE beside an unmasked exception is left to the caller.
         pub fn $name(x: u128, y: u128, z: u128, mxcsr: u32) -> (u128, u32) {
             debug_assert!(is_x86_feature_detected!("fma"));
             let (x, y, mut z, mut control) = (vector(x), vector(y), vector(z), executed(mxcsr));

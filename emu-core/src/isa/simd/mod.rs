@@ -40,6 +40,7 @@ pub mod sha;
 pub mod shift;
 pub mod shuffle;
 pub mod string;
+pub mod trapped;
 
 #[cfg(test)]
 mod tests;

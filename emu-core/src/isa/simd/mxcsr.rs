@@ -57,6 +57,16 @@ impl Rounding {
     }
 }
 
+/// Flags of steps of an instruction that are over, in `raised`: shifted left by this. They stay even if a later step
+/// is trapped, and were all masked.
+pub const OVER: u32 = 16;
+
+/// All sticky flags that `raised` sets.
+#[inline(always)]
+pub const fn sticky(raised: u32) -> u32 {
+    (raised | raised >> OVER) & FLAGS
+}
+
 /// Those of the exceptions in `raised` that `mxcsr` does not mask.
 #[inline]
 pub const fn unmasked(mxcsr: u32, raised: u32) -> u32 {
@@ -71,9 +81,9 @@ pub const fn unmasked(mxcsr: u32, raised: u32) -> u32 {
 #[inline]
 pub const fn settle(mxcsr: u32, raised: u32) -> Result<u32, u32> {
     match unmasked(mxcsr, raised) {
-        0 => Ok(mxcsr | raised),
-        before if before & BEFORE != 0 => Err(mxcsr | (raised & BEFORE)),
-        _ => Err(mxcsr | raised),
+        0 => Ok(mxcsr | sticky(raised)),
+        before if before & BEFORE != 0 => Err(mxcsr | sticky(raised & !FLAGS | raised & BEFORE)),
+        _ => Err(mxcsr | sticky(raised)),
     }
 }
 
