@@ -84,6 +84,9 @@ pub const PAGE: u64 = 7;
 /// The CPU model of all guests: everything this project offers.
 const MODEL: &str = "max";
 
+/// A piece of a program.
+pub type Program = fn(&mut CodeAssembler) -> Result<(), IcedError>;
+
 /// See the module.
 #[derive(Clone)]
 pub struct Guest {
@@ -301,6 +304,33 @@ impl Guest {
             (true, _) => 64,
             (false, true) => 32,
             (false, false) => 16,
+        }
+    }
+
+    /// A vector's handler becomes a task of its own ([`TSS2`]), with a good stack whatever the program's is.
+    pub fn through_task(mut self, vector: u8) -> Self {
+        self.task(TSS2, handler(vector), STACK1);
+        self.gate(vector, gate(selector::TASK2, 0, gate_type::TASK | gate_type::DPL3, 0));
+        self
+    }
+
+    /// A 32-bit TSS of flat segments at CPL 0, with the current CR3.
+    pub fn task(&mut self, tss: u64, eip: u64, esp: u64) {
+        let fields = [
+            (0x04, STACK0),
+            (0x08, u64::from(DATA0)),
+            (0x1C, self.cpu.cr3),
+            (0x20, eip),
+            (0x24, 2),
+            (0x38, esp),
+            (0x48, u64::from(DATA0)),
+            (0x4C, u64::from(CODE0)),
+            (0x50, u64::from(DATA0)),
+            (0x54, u64::from(DATA0)),
+            (0x64, 0x68 << 16),
+        ];
+        for (offset, value) in fields {
+            self.poke32(tss + offset, value as u32);
         }
     }
 

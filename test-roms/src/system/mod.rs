@@ -14,6 +14,10 @@ pub mod encode;
 pub mod guest;
 pub mod verdict;
 
+mod gate;
+mod interrupt;
+mod limit;
+mod query;
 mod segment;
 
 pub use case::{Case, Citation};
@@ -21,7 +25,10 @@ pub use verdict::{Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    [segment::cases()].into_iter().flatten().collect()
+    [segment::cases(), query::cases(), limit::cases(), gate::cases(), interrupt::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Citation, Part, Probe, sdm};
 use super::encode::{FLAT_LIMIT, descriptor, rights, vector::*};
-use super::guest::{Guest, layout::*, reg::*, selector};
+use super::guest::{Guest, Program, layout::*, reg::*, selector};
 use emu_core::vcpu::SegmentName;
 use iced_x86::code_asm::*;
 
@@ -104,8 +104,6 @@ fn matrix() -> Vec<Case> {
     }
     cases
 }
-
-type Program = fn(&mut CodeAssembler) -> Result<(), iced_x86::IcedError>;
 
 /// Loads of a null selector, by register and mode.
 fn null() -> Vec<Case> {

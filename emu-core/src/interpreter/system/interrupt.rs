@@ -131,9 +131,6 @@ fn through_gate(cpu: &mut Cpu, event: &Event) -> Result<(), Faulted> {
     let offset = gate.gate_offset();
     let mut code = cpu.accessed(&target)?;
     code.selector = target.selector.with_rpl(cpl).0;
-    if offset > u64::from(code.limit) {
-        return Err(cpu.gp(event.ext()));
-    }
     let mut frame = Frame::new(if wide { 4 } else { 2 });
     let inner = cpl < cpu.cpl;
     let stack =
@@ -146,6 +143,10 @@ fn through_gate(cpu: &mut Cpu, event: &Event) -> Result<(), Faulted> {
     }
     push_return(&mut frame, cpu, event);
     frame.probe(cpu, &stack)?;
+    // The entry point comes after the stack (Intel SDM Vol. 2, "INT n", INTER-PRIVILEGE-LEVEL-INTERRUPT).
+    if offset > u64::from(code.limit) {
+        return Err(cpu.gp(event.ext()));
+    }
     commit(cpu, gate, code, offset, inner.then_some(stack.segment));
     frame.store(cpu, &stack)?;
     cpu.set_sp(frame.sp(&stack));
@@ -251,14 +252,14 @@ fn through_long_gate(cpu: &mut Cpu, event: &Event) -> Result<(), Faulted> {
         0 => cpu.sp(),
         ist => tss::ist(cpu, ist, event.ext())?,
     };
-    if !canonical(rip) {
-        return Err(cpu.gp(event.ext()));
-    }
     let stack = Stack::long(cpl, top & !0xF, cpl == 3, event.ext());
     let mut frame = Frame::new(8);
     frame.extend(&[u64::from(cpu.segment(SegmentName::Ss).selector), cpu.r.get(4)]);
     push_return(&mut frame, cpu, event);
     frame.probe(cpu, &stack)?;
+    if !canonical(rip) {
+        return Err(cpu.gp(event.ext()));
+    }
     commit(cpu, gate, code, rip, inner.then_some(stack.segment));
     frame.store(cpu, &stack)?;
     cpu.set_sp(frame.sp(&stack));
