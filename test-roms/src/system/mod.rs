@@ -14,10 +14,13 @@ pub mod encode;
 pub mod guest;
 pub mod verdict;
 
+mod double;
+mod flags;
 mod gate;
 mod interrupt;
 mod limit;
 mod query;
+mod returns;
 mod segment;
 
 pub use case::{Case, Citation};
@@ -25,10 +28,19 @@ pub use verdict::{Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    [segment::cases(), query::cases(), limit::cases(), gate::cases(), interrupt::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        segment::cases(),
+        query::cases(),
+        limit::cases(),
+        gate::cases(),
+        interrupt::cases(),
+        returns::cases(),
+        flags::cases(),
+        double::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]
