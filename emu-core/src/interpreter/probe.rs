@@ -68,13 +68,19 @@ impl Cpu {
         self.write_through(linear, T::SIZE, value.to_wide(), Bank::Supervisor, Privilege::Implicit)
     }
 
-    /// Makes sure that later system writes of `size` bytes will not fault.
-    pub fn probe_sys(&mut self, linear: u64, size: u64) -> Result<(), Faulted> {
+    /// Whether the TLB knows that a system write of `size` bytes will not fault.
+    pub fn holds_sys(&self, linear: u64, size: u64) -> bool {
         let linear = linear & self.system_mask();
         let entry = self.tlb.write_entry_of(Bank::Supervisor, linear);
-        if (linear ^ entry.tag) <= PAGE_SIZE - size {
+        (linear ^ entry.tag) <= PAGE_SIZE - size
+    }
+
+    /// Makes sure that later system writes of `size` bytes will not fault.
+    pub fn probe_sys(&mut self, linear: u64, size: u64) -> Result<(), Faulted> {
+        if self.holds_sys(linear, size) {
             return Ok(());
         }
+        let linear = linear & self.system_mask();
         self.probe(linear, size, Intent::Write, Bank::Supervisor, Privilege::Implicit)
     }
 
