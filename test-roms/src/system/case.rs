@@ -70,6 +70,8 @@ pub enum Probe {
     NmiBlocked,
     /// Little-endian memory: address and bytes.
     Memory(u64, u64),
+    /// Some bits of the four bytes at an address.
+    Bits(u64, u64),
     /// How many port writes there have been.
     PortWrites,
     /// Value of the n-th port write.

@@ -380,6 +380,16 @@ impl Guest {
         }
     }
 
+    /// Makes the pages of the first 2 MiB supervisor's, but for those of the program at CPL 3.
+    pub fn supervisor_pages(&mut self, user_program: bool) {
+        for n in 0..SMALL_PAGES >> 12 {
+            let at = n << 12;
+            let program = at == CODE || at == STACK3 - 0x1000;
+            let user = if user_program && program { PAGE } else { PAGE & !4 };
+            self.page(at, at | user);
+        }
+    }
+
     /// Words on top of the current stack, the first one on top.
     pub fn stack(&mut self, bytes: u64, words: &[u64]) {
         let mut sp = self.cpu.gpr[reg::RSP] - bytes * words.len() as u64;

@@ -19,6 +19,7 @@ mod flags;
 mod gate;
 mod interrupt;
 mod limit;
+mod paging;
 mod query;
 mod returns;
 mod segment;
@@ -28,19 +29,18 @@ pub use verdict::{Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    [
-        segment::cases(),
-        query::cases(),
-        limit::cases(),
-        gate::cases(),
-        interrupt::cases(),
-        returns::cases(),
-        flags::cases(),
-        double::cases(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let families: [fn() -> Vec<Case>; 9] = [
+        segment::cases,
+        query::cases,
+        limit::cases,
+        gate::cases,
+        interrupt::cases,
+        returns::cases,
+        flags::cases,
+        double::cases,
+        paging::cases,
+    ];
+    families.iter().flat_map(|family| family()).collect()
 }
 
 #[cfg(test)]

@@ -281,6 +281,7 @@ impl Run<'_> {
             Probe::KernelGsBase => cpu.kernel_gs_base,
             Probe::NmiBlocked => u64::from(cpu.nmi_blocked),
             Probe::Memory(at, bytes) => self.board.peek(at, bytes),
+            Probe::Bits(at, mask) => self.board.peek(at, 4) & mask,
             Probe::PortWrites => self.board.written.len() as u64,
             Probe::PortWrite(n) => self.board.written.get(n)?.value,
         })
