@@ -8,6 +8,7 @@ use emu_core::isa::cpuid;
 use emu_core::vcpu::{Segment, SegmentName, TableRegister, VcpuState, cr0, cr4, efer, rflags};
 use iced_x86::code_asm::CodeAssembler;
 use iced_x86::{BlockEncoderOptions, IcedError};
+use std::sync::{Arc, OnceLock};
 
 /// Where things are; linear and physical addresses are the same unless a case says otherwise.
 pub mod layout {
@@ -92,7 +93,7 @@ pub type Program = fn(&mut CodeAssembler) -> Result<(), IcedError>;
 pub struct Guest {
     pub cpu: VcpuState,
     /// Bytes that are put into memory, in order.
-    pub memory: Vec<(u64, Vec<u8>)>,
+    pub memory: Vec<(u64, Arc<[u8]>)>,
     /// RIP of every instruction that [`Guest::code`] has assembled.
     pub starts: Vec<u64>,
 }
@@ -100,6 +101,11 @@ pub struct Guest {
 impl Guest {
     /// Real mode at 1000h:0 with its stack below 2000h:0, and an IVT to the handlers.
     pub fn real() -> Self {
+        static TEMPLATE: OnceLock<Guest> = OnceLock::new();
+        TEMPLATE.get_or_init(Self::make_real).clone()
+    }
+
+    fn make_real() -> Self {
         let model = cpuid::by_name(MODEL).unwrap_or(cpuid::DEFAULT);
         let mut cpu = VcpuState::at_reset(model, 0);
         cpu.cr0 &= !(cr0::CD | cr0::NW);
@@ -110,16 +116,20 @@ impl Guest {
         cpu.rip = 0;
         cpu.idtr = TableRegister { base: IVT, limit: 0x3FF };
         let mut guest = Self { cpu, memory: Vec::new(), starts: Vec::new() };
-        for vector in 0..256u16 {
-            guest.poke16(IVT + 4 * u64::from(vector), 16 * vector);
-            guest.poke16(IVT + 4 * u64::from(vector) + 2, (HANDLERS >> 4) as u16);
-        }
+        let vectors: Vec<u8> =
+            (0..256u32).flat_map(|n| ((HANDLERS as u32 >> 4) << 16 | n << 4).to_le_bytes()).collect();
+        guest.poke(IVT, &vectors);
         guest.stubs(&[0xCF]);
         guest
     }
 
     /// Flat 32-bit protected mode without paging, at CPL 0.
     pub fn protected() -> Self {
+        static TEMPLATE: OnceLock<Guest> = OnceLock::new();
+        TEMPLATE.get_or_init(Self::make_protected).clone()
+    }
+
+    fn make_protected() -> Self {
         let mut guest = Self::real();
         guest.tables(rights::FLAT | rights::CODE);
         guest.poke32(TSS + 0x04, STACK0 as u32);
@@ -136,12 +146,16 @@ impl Guest {
 
     /// [`Guest::protected`] with two-level paging: the first 4 MiB mapped as themselves by small pages for everyone.
     pub fn paged() -> Self {
+        static TEMPLATE: OnceLock<Guest> = OnceLock::new();
+        TEMPLATE.get_or_init(Self::make_paged).clone()
+    }
+
+    fn make_paged() -> Self {
         let mut guest = Self::protected();
         let table = PAGES + 0x1000;
         guest.poke32(PAGES, (table | PAGE) as u32);
-        for n in 0..1024u64 {
-            guest.poke32(table + 4 * n, (n << 12 | PAGE) as u32);
-        }
+        let entries: Vec<u8> = (0..1024).flat_map(|n| ((n << 12 | PAGE) as u32).to_le_bytes()).collect();
+        guest.poke(table, &entries);
         guest.cpu.cr3 = PAGES;
         guest.cpu.cr0 |= cr0::PG | cr0::WP;
         guest.cpu.cr4 |= cr4::PSE;
@@ -150,6 +164,11 @@ impl Guest {
 
     /// [`Guest::protected`] with PAE paging: the first 4 MiB mapped as themselves for everyone.
     pub fn pae() -> Self {
+        static TEMPLATE: OnceLock<Guest> = OnceLock::new();
+        TEMPLATE.get_or_init(Self::make_pae).clone()
+    }
+
+    fn make_pae() -> Self {
         let mut guest = Self::protected();
         guest.low_pages(PAGES + 0x1000);
         guest.poke64(PAGES, (PAGES + 0x1000) | 1);
@@ -163,6 +182,11 @@ impl Guest {
 
     /// 64-bit mode at CPL 0, the first 4 MiB mapped as themselves for everyone.
     pub fn long() -> Self {
+        static TEMPLATE: OnceLock<Guest> = OnceLock::new();
+        TEMPLATE.get_or_init(Self::make_long).clone()
+    }
+
+    fn make_long() -> Self {
         let mut guest = Self::real();
         guest.tables(rights::FLAT64 | rights::CODE);
         guest.poke64(TSS + 0x04, STACK0);
@@ -186,9 +210,8 @@ impl Guest {
         let table = PAGES + 0x3000;
         self.poke64(directory, table | PAGE);
         self.poke64(directory + 8, SMALL_PAGES | 0x80 | PAGE);
-        for n in 0..512 {
-            self.poke64(table + 8 * n, n << 12 | PAGE);
-        }
+        let entries: Vec<u8> = (0..512u64).flat_map(|n| (n << 12 | PAGE).to_le_bytes()).collect();
+        self.poke(table, &entries);
     }
 
     fn tables(&mut self, code: u64) {
@@ -225,21 +248,23 @@ impl Guest {
             (true, 1) => &[0x83, 0xC4, 0x04], // ADD ESP, 4
             (true, _) => &[0x48, 0x83, 0xC4, 0x08],
         };
+        let mut stubs = Vec::new();
         for vector in 0..=255u8 {
-            let mut stub = vec![0xF4];
-            if pushes_error(vector) {
-                stub.extend_from_slice(drop_error);
-            }
-            stub.extend_from_slice(iret);
-            self.poke(handler(vector), &stub);
+            let dropped = if pushes_error(vector) { drop_error } else { &[] };
+            let stub = [&[0xF4], dropped, iret].concat();
+            stubs.extend_from_slice(&stub);
+            stubs.resize(16 * (usize::from(vector) + 1), 0xCC);
         }
+        self.poke(HANDLERS, &stubs);
     }
 
     /// Gates of one type and DPL for all vectors.
     pub fn gates(&mut self, kind: u64) {
-        for vector in 0..=255 {
-            self.gate(vector, gate(CODE0, handler(vector), kind, 0));
-        }
+        let upper: &[u8] = if self.cpu.efer & efer::LMA == 0 { &[] } else { &[0; 8] };
+        let gates: Vec<u8> = (0..=255)
+            .flat_map(|vector| [&gate(CODE0, handler(vector), kind, 0).to_le_bytes(), upper].concat())
+            .collect();
+        self.poke(IDT, &gates);
     }
 
     // ---- where the program runs ----------------------------------------------------------------------------------
@@ -337,7 +362,7 @@ impl Guest {
     // ---- memory ------------------------------------------------------------------------------------------------
 
     pub fn poke(&mut self, at: u64, bytes: &[u8]) {
-        self.memory.push((at, bytes.to_vec()));
+        self.memory.push((at, bytes.into()));
     }
     pub fn poke16(&mut self, at: u64, value: u16) {
         self.poke(at, &value.to_le_bytes());
@@ -352,7 +377,7 @@ impl Guest {
     /// The last eight bytes put at exactly this address, 0 if none.
     fn peek64(&self, at: u64) -> u64 {
         let found = self.memory.iter().rev().find(|(from, bytes)| *from == at && bytes.len() == 8);
-        found.and_then(|(_, bytes)| bytes.as_slice().try_into().ok()).map_or(0, u64::from_le_bytes)
+        found.and_then(|(_, bytes)| bytes[..].try_into().ok()).map_or(0, u64::from_le_bytes)
     }
 
     /// Puts a descriptor into the GDT.
@@ -382,11 +407,13 @@ impl Guest {
 
     /// Makes the pages of the first 2 MiB supervisor's, but for those of the program at CPL 3.
     pub fn supervisor_pages(&mut self, user_program: bool) {
-        for n in 0..SMALL_PAGES >> 12 {
-            let at = n << 12;
-            let program = at == CODE || at == STACK3 - 0x1000;
-            let user = if user_program && program { PAGE } else { PAGE & !4 };
-            self.page(at, at | user);
+        let bytes = if self.cpu.cr4 & cr4::PAE == 0 { 4 } else { 8 };
+        let entry = |n: u64| (n << 12 | PAGE & !4).to_le_bytes();
+        let entries: Vec<u8> =
+            (0..SMALL_PAGES >> 12).flat_map(|n| entry(n).into_iter().take(bytes)).collect();
+        self.poke(PAGES + if bytes == 4 { 0x1000 } else { 0x3000 }, &entries);
+        for at in [CODE, STACK3 - 0x1000].into_iter().filter(|_| user_program) {
+            self.page(at, at | PAGE);
         }
     }
 
