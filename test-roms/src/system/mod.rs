@@ -23,13 +23,14 @@ mod paging;
 mod query;
 mod returns;
 mod segment;
+mod task;
 
 pub use case::{Case, Citation};
 pub use verdict::{Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 9] = [
+    let families: [fn() -> Vec<Case>; 10] = [
         segment::cases,
         query::cases,
         limit::cases,
@@ -39,6 +40,7 @@ pub fn cases() -> Vec<Case> {
         flags::cases,
         double::cases,
         paging::cases,
+        task::cases,
     ];
     families.iter().flat_map(|family| family()).collect()
 }
