@@ -24,13 +24,14 @@ mod query;
 mod returns;
 mod segment;
 mod task;
+mod v86;
 
 pub use case::{Case, Citation};
 pub use verdict::{Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 10] = [
+    let families: [fn() -> Vec<Case>; 11] = [
         segment::cases,
         query::cases,
         limit::cases,
@@ -41,6 +42,7 @@ pub fn cases() -> Vec<Case> {
         double::cases,
         paging::cases,
         task::cases,
+        v86::cases,
     ];
     families.iter().flat_map(|family| family()).collect()
 }
