@@ -1,4 +1,4 @@
-//! The board a case runs on: 16 MiB of RAM, and ports that raise interrupts.
+//! The board a case runs on: 16 MiB of RAM, and ports and pages that raise interrupts.
 
 use emu_core::memory::{MemoryError, MemoryMap, Range, Target};
 use emu_core::{Attention, Bus, Tick, Width};
@@ -14,6 +14,13 @@ pub const HIGH: u64 = 1 << 32;
 pub const INTR_PORT: u16 = 0xE0;
 /// A write raises an NMI.
 pub const NMI_PORT: u16 = 0xE1;
+/// A read of this page raises a maskable interrupt of [`MEMORY_VECTOR`], one of the next page an NMI.
+pub const INTR_MEMORY: u64 = 0xE000_0000;
+pub const NMI_MEMORY: u64 = INTR_MEMORY + 0x1000;
+pub const MEMORY_VECTOR: u8 = 0x21;
+/// What those pages read as: the selector of flat data.
+pub const MEMORY_VALUE: u64 = 0x10;
+
 /// What every port reads as, truncated to its width.
 pub const PORT_VALUE: u64 = 0x8765_4321;
 
@@ -97,8 +104,13 @@ impl Bus for Board {
             _ => {}
         }
     }
-    fn memory_read(&mut self, _: u64, width: Width) -> u64 {
-        width.mask()
+    fn memory_read(&mut self, gpa: u64, width: Width) -> u64 {
+        match gpa & !0xFFF {
+            INTR_MEMORY => self.interrupt(MEMORY_VECTOR),
+            NMI_MEMORY => self.nmi(),
+            _ => return width.mask(),
+        }
+        MEMORY_VALUE & width.mask()
     }
     fn memory_write(&mut self, _: u64, _: Width, _: u64) {}
     fn msr_read(&mut self, msr: u32) -> Option<u64> {

@@ -92,6 +92,8 @@ pub enum Action {
     Poke(u64, Vec<u8>),
     /// Changes the saved RIP.
     ReturnTo(u64),
+    /// Sets bits in the saved flags.
+    SetFlags(u64),
     /// Raises a maskable interrupt.
     Interrupt(u8),
     Nmi,

@@ -14,6 +14,7 @@ pub mod encode;
 pub mod guest;
 pub mod verdict;
 
+mod breakpoint;
 mod double;
 mod flags;
 mod gate;
@@ -23,6 +24,8 @@ mod paging;
 mod query;
 mod returns;
 mod segment;
+mod shadow;
+mod step;
 mod task;
 mod v86;
 
@@ -31,7 +34,7 @@ pub use verdict::{Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 11] = [
+    let families: [fn() -> Vec<Case>; 14] = [
         segment::cases,
         query::cases,
         limit::cases,
@@ -43,6 +46,9 @@ pub fn cases() -> Vec<Case> {
         paging::cases,
         task::cases,
         v86::cases,
+        step::cases,
+        breakpoint::cases,
+        shadow::cases,
     ];
     families.iter().flat_map(|family| family()).collect()
 }

@@ -72,7 +72,7 @@ pub fn run(case: &Case, engine: &mut dyn Engine) -> Result<(), Disagreement> {
         board.memory().write(*at, bytes);
     }
     engine.forget(Forget::All);
-    let mut run = Run { case, board, cpu: case.guest.cpu.clone(), step: 0, woken: false };
+    let mut run = Run { case, board, cpu: case.guest.cpu.clone(), step: 0, raised: false, woken: false };
     run.go(engine).map_err(|(field, expected, got)| disagree(&field, &expected, &got))
 }
 
@@ -86,6 +86,8 @@ struct Run<'a> {
     /// Events seen.
     step: usize,
     /// What [`Case::on_halt`] says has been done.
+    raised: bool,
+    /// A halted program has been run again, as something waits, since the last event.
     woken: bool,
 }
 
@@ -134,8 +136,8 @@ impl Run<'_> {
 
     /// The program has halted by itself: whether something wakes it.
     fn wakes(&mut self) -> bool {
-        if let (Some(action), false) = (&self.case.on_halt, self.woken) {
-            self.woken = true;
+        if let (Some(action), false) = (&self.case.on_halt, self.raised) {
+            self.raised = true;
             raise(&mut self.board, action);
             return true;
         }
@@ -179,12 +181,16 @@ impl Run<'_> {
     fn act(&mut self, action: &Action, frame: Frame) {
         match action {
             Action::Poke(at, bytes) => self.board.memory().write(*at, bytes),
-            Action::ReturnTo(rip) => {
-                let at = frame.address(u64::from(frame.error));
-                self.board.memory().write(at, &rip.to_le_bytes()[..frame.size as usize]);
-            }
+            Action::ReturnTo(rip) => self.put(frame, 0, *rip),
+            Action::SetFlags(bits) => self.put(frame, 2, self.word(frame, 2) | bits),
             action => raise(&mut self.board, action),
         }
+    }
+
+    /// Changes the n-th word after the error code.
+    fn put(&self, frame: Frame, n: u64, value: u64) {
+        let at = frame.address(n + u64::from(frame.error));
+        self.board.memory().write(at, &value.to_le_bytes()[..frame.size as usize]);
     }
 
     fn end(&self, ending: Ending) -> Result<(), Difference> {
@@ -293,7 +299,7 @@ fn raise(board: &mut Board, action: &Action) {
         Action::Interrupt(vector) => board.interrupt(*vector),
         Action::Nmi => board.nmi(),
         Action::Poke(at, bytes) => board.memory().write(*at, bytes),
-        Action::ReturnTo(_) => {}
+        Action::ReturnTo(_) | Action::SetFlags(_) => {}
     }
 }
 
