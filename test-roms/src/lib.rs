@@ -3,11 +3,18 @@
 //! - [`boot_sector`]: a boot sector for a diskette or disk, to be started by a firmware;
 //! - [`mode_rom`]: a 64 KiB ROM that takes the CPU from the reset vector through every mode to long mode.
 //!
+<<<<<<< HEAD
 //! The two end through the isa-debug-exit port with a value of [`exit`].
+=======
+//! These two end through the isa-debug-exit port with a value of [`exit`].
+
+#![forbid(unsafe_code)]
+>>>>>>> system
 
 pub mod boot_sector;
 pub mod conform;
 pub mod mode_rom;
+pub mod system;
 
 /// The ports that the programs write to.
 pub mod port {

@@ -53,7 +53,7 @@ impl Run<'_> {
                 link(cpu, from, op);
                 return Ok(op);
             }
-            if second == Some(self.code_page(next_page(self.cpu, linear))?.frame) {
+            if second == Some(self.second_page(linear)?.frame) {
                 return Ok(op);
             }
         }
@@ -95,6 +95,18 @@ impl Run<'_> {
         Ok(page)
     }
 
+    /// The page behind that of `linear`, into which the instruction at RIP goes on. Its segment's limit comes before
+    /// its page (Intel SDM Vol. 3A 6.9: code-segment limit violation, code page fault).
+    fn second_page(&mut self, linear: u64) -> Result<CodePage, Faulted> {
+        let cpu = &mut *self.cpu;
+        let first = cpu.rip.wrapping_add(PAGE_SIZE - (linear & PAGE_MASK));
+        if !cpu.mode.flat_code && first > u64::from(cpu.segment(SegmentName::Cs).limit) {
+            return Err(cpu.gp(0));
+        }
+        let next = next_page(cpu, linear);
+        self.code_page(next)
+    }
+
     /// Decodes the block at `linear` and puts it into the cache.
     fn decode(
         &mut self,
@@ -123,7 +135,7 @@ impl Run<'_> {
                 Ok(op)
             }
             Outcome::Truncated => {
-                let next = self.code_page(next_page(self.cpu, linear))?;
+                let next = self.second_page(linear)?;
                 let mut both = [0u8; 30];
                 both[..len].copy_from_slice(&bytes[..len]);
                 self.fetch(next, 0, &mut both[len..len + 15]);

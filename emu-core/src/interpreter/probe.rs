@@ -6,6 +6,12 @@ use super::tlb::Bank;
 use super::word::Scalar;
 use crate::memory::{PAGE_MASK, PAGE_SIZE};
 use crate::mmu::{Intent, Privilege};
+use crate::vcpu::cr4;
+
+/// R/W fields of DR7 (Intel SDM Vol. 3B 17.2.4).
+const WRITE: u64 = 1;
+const PORT: u64 = 2;
+const READ_WRITE: u64 = 3;
 
 impl Cpu {
     /// Makes sure that a later write of `size` bytes (any size up to a page) will not fault. Part of what makes
@@ -68,13 +74,19 @@ impl Cpu {
         self.write_through(linear, T::SIZE, value.to_wide(), Bank::Supervisor, Privilege::Implicit)
     }
 
-    /// Makes sure that later system writes of `size` bytes will not fault.
-    pub fn probe_sys(&mut self, linear: u64, size: u64) -> Result<(), Faulted> {
+    /// Whether the TLB knows that a system write of `size` bytes will not fault.
+    pub fn holds_sys(&self, linear: u64, size: u64) -> bool {
         let linear = linear & self.system_mask();
         let entry = self.tlb.write_entry_of(Bank::Supervisor, linear);
-        if (linear ^ entry.tag) <= PAGE_SIZE - size {
+        (linear ^ entry.tag) <= PAGE_SIZE - size
+    }
+
+    /// Makes sure that later system writes of `size` bytes will not fault.
+    pub fn probe_sys(&mut self, linear: u64, size: u64) -> Result<(), Faulted> {
+        if self.holds_sys(linear, size) {
             return Ok(());
         }
+        let linear = linear & self.system_mask();
         self.probe(linear, size, Intent::Write, Bank::Supervisor, Privilege::Implicit)
     }
 
@@ -94,20 +106,31 @@ impl Cpu {
         self.memory().read_array(gpa & self.paging.a20_mask)
     }
 
-    /// Data breakpoints (Intel SDM Vol. 3B 17.2.5): a hit is a trap after the instruction.
+    /// Data breakpoints: a hit is a trap after the instruction.
     pub(super) fn watch(&mut self, linear: u64, size: u64, write: bool) {
+        self.note_hits(linear, size, |kind| kind == READ_WRITE || (kind == WRITE && write));
+    }
+
+    /// Port breakpoints, which need CR4.DE.
+    pub(super) fn watch_port(&mut self, port: u16, size: u64) {
+        if self.s.cr4 & cr4::DE != 0 {
+            self.note_hits(u64::from(port), size, |kind| kind == PORT);
+        }
+    }
+
+    /// Breakpoints of some kinds whose bytes overlap an access (Intel SDM Vol. 3B 17.2.5).
+    fn note_hits(&mut self, at: u64, size: u64, counts: impl Fn(u64) -> bool) {
         if self.s.dr7 & 0xFF == 0 {
             return;
         }
         for n in 0..4 {
-            let kind = self.s.dr7 >> (16 + 4 * n) & 3;
             let enabled = self.s.dr7 >> (2 * n) & 3 != 0;
-            if !enabled || !(kind == 3 || (kind == 1 && write)) {
+            if !enabled || !counts(self.s.dr7 >> (16 + 4 * n) & 3) {
                 continue;
             }
             let len = [1, 2, 8, 4][(self.s.dr7 >> (18 + 4 * n) & 3) as usize];
             let start = self.s.dr[n as usize] & !(len - 1);
-            if linear < start.wrapping_add(len) && start < linear.wrapping_add(size) {
+            if at < start.wrapping_add(len) && start < at.wrapping_add(size) {
                 self.s.pending_debug |= 1 << n;
             }
         }

@@ -46,7 +46,7 @@ impl Engine for Interpreter {
             self.map_generation = cpu.memory().generation();
             cpu.flush_tlb(false);
         }
-        let exit = Run { cpu, stop: *stop, map_generation: &mut self.map_generation, done: 0 }.go();
+        let exit = Run { cpu, stop: *stop, map_generation: &mut self.map_generation, done: 0, held: 0 }.go();
         let cpu = &mut *self.cpu;
         cpu.leave_state(state);
         cpu.detach();
@@ -69,6 +69,8 @@ pub(super) struct Run<'a> {
     map_generation: &'a mut u64,
     /// Instructions run since the start, for [`Stop::after`].
     done: u64,
+    /// Debug traps that the instruction before this one has left pending (MOV SS).
+    held: u64,
 }
 
 impl Run<'_> {
@@ -138,6 +140,8 @@ impl Run<'_> {
         match self.cpu.s.activity {
             Activity::Running => {}
             Activity::Shutdown => return Some(Exit::Shutdown),
+            // HLT under TF: its debug trap wakes it at once.
+            Activity::Halted if self.cpu.s.pending_debug != 0 => self.cpu.s.activity = Activity::Running,
             Activity::Halted | Activity::WaitForSipi => return Some(Exit::Halted),
         }
         let attention = self.attention();
@@ -206,12 +210,17 @@ impl Run<'_> {
     fn execute(&mut self, left: i64, shadow: Shadow) {
         let tf = self.cpu.s.rflags & rflags::TF != 0;
         let breakpoints = self.code_breakpoints();
-        let single = shadow != Shadow::None || tf || breakpoints || self.stop.at.is_some();
+        let watched = breakpoints || self.cpu.data_breakpoints();
+        let single = shadow != Shadow::None || tf || watched || self.stop.at.is_some();
         self.cpu.s.shadow = Shadow::None;
         self.cpu.step_suppressed = false;
-        if breakpoints && self.hit_breakpoint() {
+        // Not behind MOV SS and POP SS (Intel SDM Vol. 3A 6.8.3).
+        if breakpoints && shadow != Shadow::MovSs && self.hit_breakpoint() {
             return;
         }
+        self.held = self.cpu.s.pending_debug;
+        // RF holds for one instruction; nothing looks at it before the next boundary.
+        self.cpu.s.rflags &= !rflags::RF;
         let before = self.cpu.budget_mark - self.cpu.budget;
         debug_assert_eq!(before, 0, "the count is up to date at a boundary");
         let entry = match self.enter() {
@@ -317,6 +326,8 @@ impl Run<'_> {
     // ---- events ----------------------------------------------------------------------------------------------
 
     fn raise_exception(&mut self, exception: Exception) {
+        // Accesses of an instruction that has not completed are no hits of data breakpoints.
+        self.cpu.s.pending_debug = self.held;
         self.raise(Event { vector: exception.vector, error: exception.error, source: Source::Fault });
     }
 
@@ -342,7 +353,7 @@ impl Run<'_> {
         self.cpu.one_shot = false;
         self.cpu.link_from = OpRef::NONE;
         self.cpu.why = Why::Lookup;
-        if first.source == Source::Fault {
+        if matches!(first.source, Source::Fault | Source::Breakpoint) {
             // A fault counts as the instruction that did not retire: else a handler that faults at once would hold
             // guest time, and this engine, for ever.
             self.cpu.budget -= 1;
@@ -361,7 +372,6 @@ impl Run<'_> {
         let rip = self.linear_rip();
         let cpu = &mut *self.cpu;
         if cpu.s.rflags & rflags::RF != 0 {
-            cpu.s.rflags &= !rflags::RF;
             return false;
         }
         let hits = (0..4)
@@ -372,7 +382,7 @@ impl Run<'_> {
             return false;
         }
         cpu.s.dr6 |= hits;
-        self.raise(Event { vector: vector::DB, error: None, source: Source::Fault });
+        self.raise(Event { vector: vector::DB, error: None, source: Source::Breakpoint });
         true
     }
 }

@@ -202,6 +202,7 @@ fn repeated<S: Step, T: Word>(cpu: &mut Cpu, at: OpRef) -> OpRef {
             // Not finished: this chunk counts as one instruction, and the next one starts at the same address.
             let next = cpu.abandon(op);
             cpu.budget -= 1;
+            cpu.s.rflags |= rflags::RF; // an instruction breakpoint counts once (Intel SDM Vol. 3B 17.3.1.1)
             next
         }
         Err(Faulted) => cpu.abandon(op),
@@ -229,7 +230,8 @@ fn repeat<S: Step, T: Word>(cpu: &mut Cpu, op: &Op) -> Result<bool, Faulted> {
             done
         };
         set_address(cpu, op, CX, count - done);
-        left -= done;
+        // A data breakpoint is a trap after the iteration.
+        left = if cpu.s.pending_debug == 0 { left - done } else { 0 };
         if S::COMPARES && cpu.flags.zf() != (op.sub == REP) {
             return Ok(true);
         }

@@ -59,9 +59,11 @@ fn entry(memory: &impl Tables, paging: &Paging, gpa: u64, wide: bool) -> Entry {
     Entry { gpa, value: memory.entry(gpa, wide), wide }
 }
 
-/// Bits that must be zero in a 64-bit entry: the address bits beyond the physical width, and XD unless enabled.
+/// Bits that must be zero in a 64-bit entry: the address bits beyond the physical width, and XD unless enabled. Bits
+/// 52 to 62 are ignored by 4-level paging and reserved in PAE paging (Intel SDM Vol. 3A tables 4-9 to 4-11).
 fn reserved_wide(paging: &Paging) -> u64 {
-    let beyond = ((1u64 << 52) - 1) & !((1u64 << paging.physical_bits) - 1);
+    let top = if paging.mode == Mode::Pae { XD } else { 1u64 << 52 };
+    let beyond = (top - 1) & !((1u64 << paging.physical_bits) - 1);
     beyond | if paging.nx { 0 } else { XD }
 }
 

@@ -111,9 +111,10 @@ impl Frame {
         }
         let (start, total) = (self.sp(stack), self.len as u64 * self.size);
         let contiguous = start.checked_add(total - 1).is_some_and(|last| last <= stack.mask);
-        if contiguous && !stack.user {
-            return probe_pages(cpu, stack.linear(start), total);
+        if contiguous && !stack.user && cpu.holds_sys(stack.linear(start), total) {
+            return Ok(());
         }
+        // In the order of the pushes: CR2 is that of the first one that fails.
         for n in 0..self.len {
             let linear = stack.linear(self.offset(stack, n));
             if stack.user {

@@ -18,6 +18,8 @@ const GD: u64 = 1 << 13;
 pub enum Source {
     /// A fault: the saved RIP is the instruction that raised it, RF is set in the saved flags.
     Fault,
+    /// An instruction breakpoint: a fault, but whether RF is set is left to its handler.
+    Breakpoint,
     /// A trap after an instruction (#DB by single step or data breakpoint).
     Trap,
     Nmi,
@@ -47,16 +49,11 @@ impl Event {
         u32::from(self.vector) << 3 | 2 | self.ext()
     }
 
-    /// What to push of RFLAGS. RF keeps an instruction breakpoint from hitting again after the return; a #DB fault
-    /// is that breakpoint, and its handler decides (Intel SDM Vol. 3B 17.3.1.1).
+    /// What to push of RFLAGS. RF keeps an instruction breakpoint from hitting again after the return; otherwise it is
+    /// set only between iterations of a string instruction (Intel SDM Vol. 3B 17.3.1.1).
     fn flags_image(&self, cpu: &Cpu) -> u64 {
-        let flags = cpu.rflags();
-        match self.source {
-            Source::Fault if self.vector != vector::DB => flags | rflags::RF,
-            // Outside of breakpoints nobody looks at RF, and the run loop does not clear it.
-            _ if cpu.s.dr7 & 0xFF == 0 => flags & !rflags::RF,
-            _ => flags,
-        }
+        let resume = if self.source == Source::Fault { rflags::RF } else { 0 };
+        cpu.rflags() | resume
     }
 }
 
@@ -131,9 +128,6 @@ fn through_gate(cpu: &mut Cpu, event: &Event) -> Result<(), Faulted> {
     let offset = gate.gate_offset();
     let mut code = cpu.accessed(&target)?;
     code.selector = target.selector.with_rpl(cpl).0;
-    if offset > u64::from(code.limit) {
-        return Err(cpu.gp(event.ext()));
-    }
     let mut frame = Frame::new(if wide { 4 } else { 2 });
     let inner = cpl < cpu.cpl;
     let stack =
@@ -146,6 +140,10 @@ fn through_gate(cpu: &mut Cpu, event: &Event) -> Result<(), Faulted> {
     }
     push_return(&mut frame, cpu, event);
     frame.probe(cpu, &stack)?;
+    // The entry point comes after the stack (Intel SDM Vol. 2, "INT n", INTER-PRIVILEGE-LEVEL-INTERRUPT).
+    if offset > u64::from(code.limit) {
+        return Err(cpu.gp(event.ext()));
+    }
     commit(cpu, gate, code, offset, inner.then_some(stack.segment));
     frame.store(cpu, &stack)?;
     cpu.set_sp(frame.sp(&stack));
@@ -251,14 +249,14 @@ fn through_long_gate(cpu: &mut Cpu, event: &Event) -> Result<(), Faulted> {
         0 => cpu.sp(),
         ist => tss::ist(cpu, ist, event.ext())?,
     };
-    if !canonical(rip) {
-        return Err(cpu.gp(event.ext()));
-    }
     let stack = Stack::long(cpl, top & !0xF, cpl == 3, event.ext());
     let mut frame = Frame::new(8);
     frame.extend(&[u64::from(cpu.segment(SegmentName::Ss).selector), cpu.r.get(4)]);
     push_return(&mut frame, cpu, event);
     frame.probe(cpu, &stack)?;
+    if !canonical(rip) {
+        return Err(cpu.gp(event.ext()));
+    }
     commit(cpu, gate, code, rip, inner.then_some(stack.segment));
     frame.store(cpu, &stack)?;
     cpu.set_sp(frame.sp(&stack));
@@ -416,7 +414,7 @@ mod tests {
         bed.code(|a| a.mov(eax, dword_ptr(0x5000_0000_u64)));
         assert_eq!(bed.run_to_handler(), 8);
         assert_eq!(bed.stack::<3>(8), [0, CODE, u64::from(CODE0)]);
-        assert_eq!(bed.cpu.cr2, 0x7000_0000_0000 - 8 - 40);
+        assert_eq!(bed.cpu.cr2, 0x7000_0000_0000 - 8, "the first word that is pushed");
     }
 
     #[test]

@@ -35,12 +35,24 @@ fn width<T: Word>() -> Width {
     }
 }
 
+/// Reads a port that may be read.
+fn read<T: Word>(cpu: &mut Cpu, port: u16) -> T {
+    cpu.watch_port(port, T::SIZE);
+    T::low(cpu.synced_bus().port_read(port, width::<T>()))
+}
+
+/// Writes a port that may be written.
+fn write<T: Word>(cpu: &mut Cpu, port: u16, value: T) {
+    cpu.watch_port(port, T::SIZE);
+    cpu.synced_bus().port_write(port, width::<T>(), value.zext());
+}
+
 /// IN.
 pub fn port_in<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     let port = port(cpu, op);
     check(cpu, port, T::SIZE)?;
-    let value = cpu.synced_bus().port_read(port, width::<T>());
-    cpu.set_reg(RAX, T::low(value));
+    let value = read::<T>(cpu, port);
+    cpu.set_reg(RAX, value);
     Ok(())
 }
 
@@ -48,8 +60,8 @@ pub fn port_in<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 pub fn port_out<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     let port = port(cpu, op);
     check(cpu, port, T::SIZE)?;
-    let value = cpu.reg::<T>(RAX).zext();
-    cpu.synced_bus().port_write(port, width::<T>(), value);
+    let value = cpu.reg::<T>(RAX);
+    write(cpu, port, value);
     Ok(())
 }
 
@@ -92,6 +104,7 @@ fn iterate<T: Word>(
     set_index(cpu, op, RCX, count - 1);
     if count > 1 {
         cpu.rip = cpu.start_rip;
+        cpu.s.rflags |= rflags::RF; // as in `string`
     }
     Ok(())
 }
@@ -104,8 +117,8 @@ pub fn ins<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
         let linear = cpu.segment_linear(ES, cpu.r.get(RDI) & mask(op), T::SIZE, true)?;
         // The port must not be read before the store is known to succeed.
         cpu.probe_write(linear, T::SIZE, ES)?;
-        let value = cpu.synced_bus().port_read(port, width::<T>());
-        cpu.write(linear, T::low(value), ES)?;
+        let value = read::<T>(cpu, port);
+        cpu.write(linear, value, ES)?;
         advance::<T>(cpu, op, RDI);
         Ok(())
     })
@@ -118,7 +131,7 @@ pub fn outs<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
         check(cpu, port, T::SIZE)?;
         let linear = cpu.segment_linear(op.seg, cpu.r.get(RSI) & mask(op), T::SIZE, false)?;
         let value = cpu.read::<T>(linear, op.seg)?;
-        cpu.synced_bus().port_write(port, width::<T>(), value.zext());
+        write(cpu, port, value);
         advance::<T>(cpu, op, RSI);
         Ok(())
     })

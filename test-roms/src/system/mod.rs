@@ -1,0 +1,88 @@
+//! The system-mode conformance suite: small guest programs, each with what the manual says must happen.
+//!
+//! A case starts from a complete CPU state and memory ([`guest`]), or from reset, and runs on a bare board of RAM
+//! and two interrupt ports ([`board`]), so that it judges an engine and nothing else. The handler of every vector
+//! is a HLT: the host looks at what delivery has left on the stack and in the registers, compares it field by field
+//! with the case's expectation ([`verdict`]), and lets the handler return if the case goes on. Any
+//! [`emu_core::Engine`] can be judged, and every case is independent of the others.
+//!
+//! Section numbers are those the rest of the project uses; where editions differ, the title counts.
+
+pub mod board;
+pub mod case;
+pub mod encode;
+pub mod guest;
+pub mod verdict;
+
+mod breakpoint;
+mod double;
+mod flags;
+mod gate;
+mod interrupt;
+mod limit;
+mod paging;
+mod query;
+mod returns;
+mod segment;
+mod shadow;
+mod step;
+mod task;
+mod v86;
+
+pub use case::{Case, Citation};
+pub use verdict::{Disagreement, run};
+
+/// All cases, in the order of their families.
+pub fn cases() -> Vec<Case> {
+    let families: [fn() -> Vec<Case>; 14] = [
+        segment::cases,
+        query::cases,
+        limit::cases,
+        gate::cases,
+        interrupt::cases,
+        returns::cases,
+        flags::cases,
+        double::cases,
+        paging::cases,
+        task::cases,
+        v86::cases,
+        step::cases,
+        breakpoint::cases,
+        shadow::cases,
+    ];
+    families.iter().flat_map(|family| family()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use emu_core::interpreter::Interpreter;
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_interpreter_agrees_with_every_case() {
+        let mut engine = Interpreter::new();
+        let cases = cases();
+        let failures: Vec<String> =
+            cases.iter().filter_map(|case| run(case, &mut engine).err()).map(|d| d.to_string()).collect();
+        println!("{} cases", cases.len());
+        assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut seen = HashSet::new();
+        for case in cases() {
+            assert!(seen.insert((case.family, case.name.clone())), "{}: {}", case.family, case.name);
+        }
+    }
+
+    #[test]
+    fn a_wrong_expectation_is_a_disagreement() {
+        let mut case = cases().swap_remove(0);
+        case.steps.clear();
+        case.ending = case::Ending::Shutdown;
+        let disagreement = run(&case, &mut Interpreter::new()).expect_err("it does not shut down");
+        assert_eq!(disagreement.case, case.name);
+    }
+}
