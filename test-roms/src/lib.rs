@@ -3,13 +3,10 @@
 //! - [`boot_sector`]: a boot sector for a diskette or disk, to be started by a firmware;
 //! - [`mode_rom`]: a 64 KiB ROM that takes the CPU from the reset vector through every mode to long mode.
 //!
-<<<<<<< HEAD
-//! The two end through the isa-debug-exit port with a value of [`exit`].
-=======
-//! These two end through the isa-debug-exit port with a value of [`exit`].
-
-#![forbid(unsafe_code)]
->>>>>>> system
+//! - [`conform`]: the CPU conformance suite in user mode, against the host's own silicon;
+//! - [`system`]: the suite of everything else a CPU does, against the manual.
+//!
+//! The first two end through the isa-debug-exit port with a value of [`exit`].
 
 pub mod boot_sector;
 pub mod conform;

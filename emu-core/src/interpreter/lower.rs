@@ -319,5 +319,8 @@ fn too_long(code: &[u8], mode: Mode) -> bool {
     }
     let mut decoder = Decoder::new(bitness(mode), &needed, OPTIONS);
     let shorter = decoder.decode();
+    if decoder.last_error() == DecoderError::NoMoreBytes {
+        return true; // there were 15: the caller waits for them
+    }
     !shorter.is_invalid() && shorter.len() - kept + prefixes > LONGEST
 }

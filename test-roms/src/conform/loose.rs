@@ -5,7 +5,7 @@ use super::program::Program;
 use super::state::{End, Inputs, Outcome};
 use super::undefined::{self, flags};
 use emu_core::vcpu::rflags;
-use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
 
 /// What may differ, and how far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,12 +22,19 @@ pub fn allowed(program: &Program, inputs: &Inputs, expected: &Outcome) -> (Allow
     let mut instruction = Instruction::default();
     let (mut defined, mut everything) = (Allowed::default(), Allowed::default());
     let mut first = true;
-    let through = expected.end == End::Through;
-    let aligned = inputs.registers.rflags & rflags::AC != 0;
+    let straight = expected.end == End::Through && !has(program, |i| i.flow_control() != FlowControl::Next);
+    let pops = has(program, |i| matches!(i.mnemonic(), Mnemonic::Popf | Mnemonic::Popfd | Mnemonic::Popfq));
+    let aligned = pops || inputs.registers.rflags & rflags::AC != 0;
     while decoder.can_decode() {
         decoder.decode_out(&mut instruction);
         let before = first.then_some(&inputs.registers);
-        step(&instruction, before, through, &mut defined, &mut everything);
+        step(&instruction, before, straight, &mut defined, &mut everything);
+        if let Some(area) = undefined::area(&instruction, &inputs.registers).filter(|_| first) {
+            (defined.loose.mask_at, everything.loose.mask_at) =
+                (Some(area + MXCSR_MASK), Some(area + MXCSR_MASK));
+        } else if undefined::stores_image(&instruction) {
+            (defined.loose, everything.loose) = (Loose::EVERYTHING, Loose::EVERYTHING);
+        }
         if aligned && undefined::alignment_varies(&instruction) {
             defined.loose = Loose::EVERYTHING;
         }
@@ -36,7 +43,15 @@ pub fn allowed(program: &Program, inputs: &Inputs, expected: &Outcome) -> (Allow
     (defined, everything)
 }
 
-/// Follows what is undefined through one more instruction, which may not be reached unless the program `completes`.
+/// Whether one of the program's instructions is such.
+fn has(program: &Program, is: impl Fn(&Instruction) -> bool) -> bool {
+    let mut decoder =
+        Decoder::with_ip(program.size.bits(), &program.code, program.start(), DecoderOptions::NONE);
+    decoder.iter().any(|instruction| is(&instruction))
+}
+
+/// Follows what is undefined through one more instruction, which may not be reached unless the program `completes`,
+/// one instruction after the other.
 fn step(
     instruction: &Instruction,
     before: Option<&super::state::Registers>,
@@ -49,6 +64,9 @@ fn step(
             // Something that differs from host to host may be its operand.
             allowed.loose = Loose::EVERYTHING;
         }
+    }
+    if defined.loose.x87_status != 0 && undefined::stores_x87_status(instruction) {
+        defined.loose = Loose::EVERYTHING;
     }
     let undefined = undefined::of(instruction, before);
     let general = undefined::environment(instruction).general;

@@ -3,9 +3,10 @@
 //! iced-x86 knows which flags an instruction leaves undefined at all; here is what depends on its operands (Intel SDM
 //! Vol. 2, the "Flags Affected" sections).
 
+use super::layout;
 use super::state::Registers;
 use emu_core::vcpu::rflags;
-use iced_x86::{EncodingKind, Instruction, MemorySize, Mnemonic, OpKind, Register, RflagsBits};
+use iced_x86::{CodeSize, EncodingKind, Instruction, MemorySize, Mnemonic, OpKind, Register, RflagsBits};
 
 /// What one instruction leaves undefined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +48,13 @@ pub fn of(instruction: &Instruction, before: Option<&Registers>) -> Undefined {
             Undefined { whether_fault: true, ..Undefined::default() }
         }
         // Intel's parts want their operand aligned, AMD's do not.
-        M::Sha1msg1 | M::Sha1msg2 | M::Sha1nexte | M::Sha1rnds4 | M::Sha256msg1 | M::Sha256msg2 | M::Sha256rnds2 => {
-            Undefined { whether_fault: true, ..Undefined::default() }
-        }
+        M::Sha1msg1
+        | M::Sha1msg2
+        | M::Sha1nexte
+        | M::Sha1rnds4
+        | M::Sha256msg1
+        | M::Sha256msg2
+        | M::Sha256rnds2 => Undefined { whether_fault: true, ..Undefined::default() },
         // How much of the area is asked for depends on the components that the host has.
         M::Xsave
         | M::Xsave64
@@ -166,14 +171,13 @@ pub fn several_accesses(instruction: &Instruction) -> bool {
     )
 }
 
-/// Images of the x87 unit: which of their accesses are checked for alignment is the implementation's (Intel SDM
-/// Vol. 3A 6.15, #AC: "depending on the processor").
-pub fn alignment_varies(instruction: &Instruction) -> bool {
+/// Instructions that write the x87 status word to memory or AX.
+pub fn stores_x87_status(instruction: &Instruction) -> bool {
+    matches!(instruction.mnemonic(), Mnemonic::Fnstsw | Mnemonic::Fstsw) || saves(instruction)
+}
+
+fn saves(instruction: &Instruction) -> bool {
     use Mnemonic as M;
-    // "Unaligned memory reference of 8 bytes or less" is what Intel's parts check; AMD's look at all sizes.
-    if instruction.code().encoding() == EncodingKind::VEX {
-        return true;
-    }
     matches!(
         instruction.mnemonic(),
         M::Fnsave | M::Fnstenv | M::Frstor | M::Fldenv | M::Fxsave | M::Fxsave64 | M::Fxrstor | M::Fxrstor64
@@ -188,6 +192,61 @@ pub fn alignment_varies(instruction: &Instruction) -> bool {
             | M::Xrstor
             | M::Xrstor64
     )
+}
+
+/// Instructions that write an image of the x87 and SSE state.
+pub fn stores_image(instruction: &Instruction) -> bool {
+    use Mnemonic as M;
+    matches!(
+        instruction.mnemonic(),
+        M::Fxsave
+            | M::Fxsave64
+            | M::Xsave
+            | M::Xsave64
+            | M::Xsaveopt
+            | M::Xsaveopt64
+            | M::Xsavec
+            | M::Xsavec64
+    )
+}
+
+/// The linear address of the image that an instruction stores.
+pub fn area(instruction: &Instruction, registers: &Registers) -> Option<u64> {
+    if !stores_image(instruction) {
+        return None;
+    }
+    let wrap = if instruction.code_size() == CodeSize::Code64 { u64::MAX } else { 0xFFFF_FFFF };
+    let address = instruction.virtual_address(0, 0, |register, _, _| {
+        if register.is_segment_register() {
+            return Some(base_of(register, instruction.code_size()));
+        }
+        let value = registers.gpr[register.full_register().number()];
+        Some(match register.size() {
+            2 => value & 0xFFFF,
+            4 => value & 0xFFFF_FFFF,
+            _ => value,
+        })
+    })?;
+    Some(address & wrap)
+}
+
+/// The base of a segment as programs find it.
+fn base_of(register: Register, size: CodeSize) -> u64 {
+    match (register, size) {
+        (Register::FS, _) => layout::FS_BASE,
+        (Register::GS, _) => layout::GS_BASE,
+        (_, CodeSize::Code16) => layout::WINDOW,
+        _ => 0,
+    }
+}
+
+/// Which accesses are checked for alignment is partly the implementation's (Intel SDM Vol. 3A 6.15, #AC: "depending on
+/// the processor"): images of the x87 unit, operands of ten bytes, and vectors, where Intel's parts look at references of
+/// 8 bytes or less and AMD's at all.
+pub fn alignment_varies(instruction: &Instruction) -> bool {
+    let ten_bytes = matches!(instruction.memory_size(), MemorySize::Float80 | MemorySize::Bcd);
+    let vector = instruction.memory_size().size() >= 16;
+    ten_bytes || vector || saves(instruction) || instruction.code().encoding() == EncodingKind::VEX
 }
 
 /// What does not follow from the inputs: registers in which the host says something of itself, or of the moment.

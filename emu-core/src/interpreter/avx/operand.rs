@@ -65,6 +65,9 @@ pub trait AvxPath: SimdPath {
     /// Conditions").
     #[inline(always)]
     fn aligned_vector<V: Vector, const WRITE: bool>(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
+        if cpu.misaligned_in_segment(op, V::BYTES) {
+            return Err(Self::misaligned(cpu));
+        }
         let linear = Self::linear::<WRITE>(cpu, op, V::BYTES)?;
         if linear & (V::BYTES - 1) == 0 { Ok(linear) } else { Err(Self::misaligned(cpu)) }
     }

@@ -196,6 +196,7 @@ fn store_legacy(cpu: &mut Cpu, op: &Op, area: u64, components: u64) -> Result<()
 fn fxrstor(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     fx_guard(cpu)?;
     let area = locate::<false>(cpu, op, FXSAVE_SIZE, 16)?;
+    cpu.probe_read(area, FXSAVE_SIZE, op.seg)?; // with the part that software may use
     let image = read(cpu, op, area)?;
     let mxcsr = checked_mxcsr(cpu, &image)?;
     cpu.s.mxcsr = mxcsr;
@@ -232,10 +233,19 @@ fn requested(cpu: &Cpu) -> u64 {
 }
 
 impl Cpu {
-    /// XINUSE (Intel SDM Vol. 1 13.6).
+    /// XINUSE (Intel SDM Vol. 1 13.6): what is not in its initial configuration, by its value alone, so that engines
+    /// agree. As on AMD's parts, pointers do not count, nor does MXCSR.
     pub fn components_in_use(&self) -> u64 {
-        let avx = self.s.ymm_high.iter().any(|half| *half != 0);
-        component::X87 | component::SSE | if avx { component::AVX } else { 0 }
+        let x87 = &self.s.x87;
+        let pointers =
+            X87 { opcode: x87.opcode, ip: x87.ip, cs: x87.cs, dp: x87.dp, ds: x87.ds, ..X87::default() };
+        [
+            (component::X87, *x87 != pointers),
+            (component::SSE, self.s.xmm.iter().any(|register| *register != 0)),
+            (component::AVX, self.s.ymm_high.iter().any(|half| *half != 0)),
+        ]
+        .into_iter()
+        .fold(0, |all, (component, used)| if used { all | component } else { all })
     }
 }
 

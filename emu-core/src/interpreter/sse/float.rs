@@ -247,9 +247,8 @@ fn from_mmx<F: Fn(u128, u64, u32) -> (u128, u32) + Copy>(d: &Decoded<'_>, f: F) 
         complex(move |cpu: &mut Cpu, op: &Op| {
             cpu.sse_guard()?;
             cpu.pending_guard()?;
-            finish(cpu, op, cpu.mm(op.b))?;
-            cpu.enter_mmx();
-            Ok(())
+            cpu.enter_mmx(); // on silicon, also where the conversion then faults
+            finish(cpu, op, cpu.mm(op.b))
         })
     }
 }

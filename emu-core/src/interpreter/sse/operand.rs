@@ -31,8 +31,8 @@ pub trait SimdPath: Path {
     /// "Type 4 Class Exception Conditions", legacy SSE).
     #[inline(always)]
     fn aligned<const WRITE: bool>(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
-        if !op.flat && !cpu.mode.long && (cpu.r.get(op.seg_slot).wrapping_add(cpu.effective(op))) & 15 != 0 {
-            return Err(Self::misaligned(cpu)); // before the segment's limit
+        if cpu.misaligned_in_segment(op, 16) {
+            return Err(Self::misaligned(cpu));
         }
         let linear = Self::linear::<WRITE>(cpu, op, 16)?;
         if linear & 15 == 0 { Ok(linear) } else { Err(Self::misaligned(cpu)) }
@@ -109,6 +109,14 @@ impl Cpu {
     pub fn merge_xmm<T: Scalar>(&mut self, n: u8, value: T) {
         let mask = u128::MAX >> (128 - 8 * T::SIZE);
         self.set_xmm(n, self.xmm(n) & !mask | value.to_wide());
+    }
+
+    /// Whether the memory operand is not aligned to `bytes`, where that counts before the segment's limit does: silicon
+    /// looks at the address first.
+    #[inline(always)]
+    pub fn misaligned_in_segment(&self, op: &Op, bytes: u64) -> bool {
+        let linear = || self.r.get(op.seg_slot).wrapping_add(self.effective(op));
+        !op.flat && !self.mode.long && linear() & (bytes - 1) != 0
     }
 
     // ---- MMX -------------------------------------------------------------------------------------------------
@@ -188,6 +196,10 @@ trait Source: Copy + 'static {
 #[derive(Clone, Copy)]
 struct Memory<const BYTES: u32>;
 
+/// 16 bytes of memory, aligned or not.
+#[derive(Clone, Copy)]
+struct Anywhere;
+
 #[derive(Clone, Copy)]
 struct Xmm;
 
@@ -198,6 +210,13 @@ impl<const BYTES: u32> Source for Memory<BYTES> {
     #[inline(always)]
     fn get<P: SimdPath>(cpu: &mut Cpu, op: &Op) -> Result<u128, Faulted> {
         P::source::<BYTES>(cpu, op)
+    }
+}
+
+impl Source for Anywhere {
+    #[inline(always)]
+    fn get<P: SimdPath>(cpu: &mut Cpu, op: &Op) -> Result<u128, Faulted> {
+        P::load::<u128>(cpu, op)
     }
 }
 
@@ -232,10 +251,25 @@ pub fn consuming<const BYTES: u32, F>(d: &Decoded<'_>, f: F) -> Handler
 where
     F: Fn(&mut Cpu, &Op, u128) -> Result<(), Unmasked> + Copy,
 {
+    consuming_from::<Memory<BYTES>, F>(d, f)
+}
+
+/// xmm1 = f(cpu, op, xmm2/m128), with a memory operand that need not be aligned.
+pub fn unaligned<F: Fn(&Cpu, &Op, u128) -> u128 + Copy>(d: &Decoded<'_>, f: F) -> Handler {
+    consuming_from::<Anywhere, _>(d, move |cpu: &mut Cpu, op: &Op, b| {
+        cpu.set_xmm(op.a, f(cpu, op, b));
+        Ok(())
+    })
+}
+
+fn consuming_from<M: Source, F>(d: &Decoded<'_>, f: F) -> Handler
+where
+    F: Fn(&mut Cpu, &Op, u128) -> Result<(), Unmasked> + Copy,
+{
     if d.memory(1) {
         two_paths(
-            move |cpu: &mut Cpu, op: &Op| consume::<Fast, Memory<BYTES>, F>(cpu, op, f),
-            move |cpu: &mut Cpu, op: &Op| consume::<Slow, Memory<BYTES>, F>(cpu, op, f),
+            move |cpu: &mut Cpu, op: &Op| consume::<Fast, M, F>(cpu, op, f),
+            move |cpu: &mut Cpu, op: &Op| consume::<Slow, M, F>(cpu, op, f),
         )
     } else {
         two_paths(

@@ -64,7 +64,7 @@ fn decode(form: &Form, bytes: Vec<u8>, site: &Site) -> Option<Encoded> {
     let mut decoder = Decoder::with_ip(site.size.bits(), &bytes, site.ip(), DecoderOptions::NONE);
     let instruction = decoder.decode();
     let same = instruction.code() == form.code && instruction.len() == bytes.len();
-    (same && harmless(&instruction) && !vendors_differ(&bytes, &instruction, site.size)).then_some(Encoded {
+    (same && harmless(&instruction) && !unpredictable(&bytes, &instruction, site.size)).then_some(Encoded {
         instruction,
         bytes,
         broken: false,
@@ -77,13 +77,20 @@ fn harmless(i: &Instruction) -> bool {
     !near || i.near_branch_target().wrapping_sub(i.ip()) >= i.len() as u64
 }
 
-/// A near branch in 64-bit code with an operand-size prefix: Intel's parts ignore it, AMD's do not (AMD64 APM Vol. 3,
-/// "Near Branches in 64-Bit Mode").
-fn vendors_differ(bytes: &[u8], i: &Instruction, size: CodeSize) -> bool {
+/// Prefixes that mean different things to different parts: operand size of a near branch in 64-bit code (Intel's ignore
+/// it, AMD's do not: AMD64 APM Vol. 3, "Near Branches in 64-Bit Mode"), and repeat prefixes of LOOPcc (reserved; with
+/// one, AMD's parts exchange LOOPE and LOOPNE).
+fn unpredictable(bytes: &[u8], i: &Instruction, size: CodeSize) -> bool {
     let mut prefixes = bytes.iter().take_while(|byte| is_prefix(**byte) || matches!(byte, 0x40..=0x4F));
     let indirect = i.is_jmp_near_indirect() || i.is_call_near_indirect() || i.mnemonic() == Mnemonic::Ret;
-    let near = indirect || matches!(i.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64);
-    size == CodeSize::Bits64 && near && prefixes.any(|byte| *byte == 0x66)
+    let near = indirect
+        || matches!(i.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64);
+    let counts = matches!(i.mnemonic(), Mnemonic::Loope | Mnemonic::Loopne);
+    prefixes.any(|byte| match byte {
+        0x66 => size == CodeSize::Bits64 && near,
+        0xF2 | 0xF3 => counts,
+        _ => false,
+    })
 }
 
 /// A LOCK prefix that is not allowed, or too many prefixes. Without it the instruction is the form's own.
@@ -91,6 +98,9 @@ fn broken(form: &Form, plain: Vec<u8>, site: &Site, rng: &mut Rng) -> Option<Enc
     let mut encoded = decode(form, plain, site)?;
     if encoded.instruction.flow_control() != FlowControl::Next {
         return Some(encoded);
+    }
+    if matches!(encoded.instruction.mnemonic(), Mnemonic::Verr | Mnemonic::Verw) {
+        return Some(encoded); // AMD's parts read their operand before they look at LOCK
     }
     let lockable = form.info().can_use_lock_prefix() && encoded.instruction.op0_kind() == OpKind::Memory;
     if lockable || rng.chance(30) {

@@ -2,15 +2,14 @@
 //!
 //! It lies at a fixed address below 2 GiB, so that code of any size and with any registers can name it.
 
-use crate::conform::layout::WINDOW;
 use std::mem::offset_of;
 
-/// Where the block lies: behind the window, with unmapped pages between.
-pub const CONTROL: u64 = WINDOW + 0x2_0000;
+/// Where the block lies: further from the window than the bit offset of a BT reaches, which is an eighth of 2 GiB.
+pub const CONTROL: u64 = 0x6000_0000;
 pub const CONTROL_BYTES: usize = 0x2000;
 
 /// The trampolines' code.
-pub const TRAMPOLINES: u64 = WINDOW + 0x3_0000;
+pub const TRAMPOLINES: u64 = CONTROL + 0x1_0000;
 pub const TRAMPOLINE_BYTES: usize = 0x1000;
 
 /// Bytes of the XSAVE image: legacy area, header, AVX component.
