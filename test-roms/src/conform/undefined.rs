@@ -47,9 +47,13 @@ pub fn of(instruction: &Instruction, before: Option<&Registers>) -> Undefined {
             Undefined { whether_fault: true, ..Undefined::default() }
         }
         // Intel's parts want their operand aligned, AMD's do not.
-        M::Sha1msg1 | M::Sha1msg2 | M::Sha1nexte | M::Sha1rnds4 | M::Sha256msg1 | M::Sha256msg2 | M::Sha256rnds2 => {
-            Undefined { whether_fault: true, ..Undefined::default() }
-        }
+        M::Sha1msg1
+        | M::Sha1msg2
+        | M::Sha1nexte
+        | M::Sha1rnds4
+        | M::Sha256msg1
+        | M::Sha256msg2
+        | M::Sha256rnds2 => Undefined { whether_fault: true, ..Undefined::default() },
         // How much of the area is asked for depends on the components that the host has.
         M::Xsave
         | M::Xsave64

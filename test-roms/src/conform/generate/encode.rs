@@ -82,7 +82,8 @@ fn harmless(i: &Instruction) -> bool {
 fn vendors_differ(bytes: &[u8], i: &Instruction, size: CodeSize) -> bool {
     let mut prefixes = bytes.iter().take_while(|byte| is_prefix(**byte) || matches!(byte, 0x40..=0x4F));
     let indirect = i.is_jmp_near_indirect() || i.is_call_near_indirect() || i.mnemonic() == Mnemonic::Ret;
-    let near = indirect || matches!(i.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64);
+    let near = indirect
+        || matches!(i.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64);
     size == CodeSize::Bits64 && near && prefixes.any(|byte| *byte == 0x66)
 }
 
