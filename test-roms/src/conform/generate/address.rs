@@ -54,7 +54,7 @@ pub fn segment_base(size: CodeSize, segment: Register) -> u64 {
 
 /// An offset that is part of the instruction. Where its segment is not known to be another, the default is DS.
 fn offset(i: &Instruction, site: &Site, rng: &mut Rng) -> u64 {
-    let address = place::linear(16, true, rng);
+    let address = place::constant(rng);
     address.wrapping_sub(segment_base(site.size, i.segment_prefix()))
 }
 

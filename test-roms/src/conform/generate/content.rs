@@ -1,9 +1,9 @@
 //! What memory operands hold.
 
 use super::draft::{Draft, control_word, mxcsr, status_word};
-use super::operand::{beyond, landing, no_code_selector};
+use super::operand::{beyond, far_landing, landing};
 use super::recipe::Recipe;
-use crate::conform::layout::selector;
+use crate::conform::layout::{STACK, selector};
 use crate::conform::values::{Element, Rng, bits80, f80, integer};
 
 /// The content of a memory operand.
@@ -18,10 +18,14 @@ pub enum Content {
     Selector {
         at: u8,
     },
-    /// An offset of so many bytes to jump to; `far`: a selector follows that does not let it.
+    /// An offset of so many bytes to jump to; `far`: a selector follows.
     Landing {
         bytes: u8,
         far: bool,
+    },
+    /// IRET's frame, of words of so many bytes.
+    Frame {
+        bytes: u8,
     },
     /// An image of the flags, of so many bytes.
     Flags(u8),
@@ -59,14 +63,15 @@ impl Content {
                 put(bytes, 0, &integer(rng, 64).to_le_bytes());
                 put(bytes, usize::from(at), &data_selector(rng).to_le_bytes());
             }
-            Self::Landing { bytes: width, far } => {
+            Self::Landing { far: false, .. } => {
                 let target = landing(recipe.start, recipe.end, rng) - recipe.size.base();
                 put(bytes, 0, &target.to_le_bytes());
-                if far {
-                    let selector = u64::from(no_code_selector(rng));
-                    put(bytes, usize::from(width), &selector.to_le_bytes());
-                }
             }
+            Self::Landing { bytes: width, far: true } => {
+                let (selector, target) = far_landing(recipe.start, recipe.end, rng);
+                words(bytes, width, &[target, u64::from(selector)]);
+            }
+            Self::Frame { bytes: width } => frame(bytes, width, recipe, rng),
             Self::Flags(_) => put(bytes, 0, &flags(rng).to_le_bytes()),
             Self::ControlWord => put(bytes, 0, &loaded_control_word(rng).to_le_bytes()),
             Self::Mxcsr => put(bytes, 0, &loaded_mxcsr(rng).to_le_bytes()),
@@ -85,6 +90,22 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     if at < end {
         bytes[at..end].copy_from_slice(&value[..end - at]);
     }
+}
+
+/// Words of `width` bytes, one after the other, each cut to its width.
+fn words(bytes: &mut [u8], width: u8, values: &[u64]) {
+    let width = usize::from(width);
+    for (n, value) in values.iter().enumerate() {
+        put(bytes, n * width, &value.to_le_bytes()[..width]);
+    }
+}
+
+/// What IRET pops (Intel SDM Vol. 3A figure 6-4; outside of 64-bit code no more than three words of it).
+fn frame(bytes: &mut [u8], width: u8, recipe: &Recipe, rng: &mut Rng) {
+    let (selector, target) = far_landing(recipe.start, recipe.end, rng);
+    let stack = STACK + 0x400 + rng.below(0x800);
+    let ss = if rng.chance(85) { selector::DATA } else { data_selector(rng) };
+    words(bytes, width, &[target, u64::from(selector), flags(rng), stack, u64::from(ss)]);
 }
 
 fn elements(element: Element, bytes: &mut [u8], draft: &Draft, recipe: &Recipe, rng: &mut Rng) {

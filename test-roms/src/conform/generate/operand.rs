@@ -191,7 +191,8 @@ fn near(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, from: u64, delta: 
 }
 
 fn far(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, site: &Site, rng: &mut Rng) -> Option<()> {
-    let target = (landing(site.at, site.at + 16, rng) - site.size.base()) as u32;
+    let (selector, target) = far_landing(site.at, site.at + 16, rng);
+    let target = target as u32;
     if kind == OpCodeOperandKind::farbr2_2 {
         i.try_set_op_kind(n, OpKind::FarBranch16).ok()?;
         i.set_far_branch16(target as u16);
@@ -199,7 +200,7 @@ fn far(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, site: &Site, rng: &
         i.try_set_op_kind(n, OpKind::FarBranch32).ok()?;
         i.set_far_branch32(target);
     }
-    i.set_far_branch_selector(no_code_selector(rng));
+    i.set_far_branch_selector(selector);
     Some(())
 }
 
@@ -217,6 +218,22 @@ pub fn landing(start: u64, end: u64, rng: &mut Rng) -> u64 {
         _ if code < start || code >= end => code,
         _ => end,
     }
+}
+
+/// A selector and an offset to go to: as [`landing`], in code of any size, or with a selector that stops it.
+pub fn far_landing(start: u64, end: u64, rng: &mut Rng) -> (u16, u64) {
+    let linear = landing(start, end, rng);
+    if rng.chance(40) {
+        return (no_code_selector(rng), linear);
+    }
+    let (selector, size) = rng.pick(&[
+        (selector::CODE_64, CodeSize::Bits64),
+        (selector::CODE_32, CodeSize::Bits32),
+        (selector::CODE_16, CodeSize::Bits16),
+    ]);
+    // A far jump may ask for any privilege level, a return for no other.
+    let level = if rng.chance(15) { rng.below(4) as u16 } else { 3 };
+    (selector & !3 | level, linear - size.base())
 }
 
 /// A selector that no far transfer gets through with: null, data, or outside of the tables.

@@ -12,11 +12,11 @@ pub fn linear(size: u64, aligned: bool, rng: &mut Rng) -> u64 {
     let size = size.max(1);
     let room = DATA_BYTES as u64 - size.min(DATA_BYTES as u64 - 64);
     match rng.below(64) {
-        0..36 => {
+        0..38 => {
             let unit = if aligned { size.next_power_of_two().min(64) } else { 1 };
             (DATA + rng.below(room)) & !(unit - 1)
         }
-        36..42 => DATA + rng.below(room),
+        38..42 => DATA + rng.below(room),
         42..48 => DATA + 0x1000 - 1 - rng.below(size),
         48..51 => DATA_END - size,
         51 | 52 => DATA_END - rng.below(size + 1),
@@ -40,6 +40,15 @@ pub fn linear(size: u64, aligned: bool, rng: &mut Rng) -> u64 {
     }
 }
 
+/// An address that is part of an instruction, so that all its vectors have it.
+pub fn constant(rng: &mut Rng) -> u64 {
+    match rng.below(8) {
+        0..6 => (DATA + rng.below(DATA_BYTES as u64 - 64)) & !63,
+        6 => DATA + rng.below(DATA_BYTES as u64 - 64),
+        _ => linear(16, true, rng),
+    }
+}
+
 /// A stack pointer, as a linear address, for an instruction that goes up to `below` bytes down and reads up to
 /// `above` bytes.
 pub fn stack(below: u64, above: u64, rng: &mut Rng) -> u64 {
@@ -58,7 +67,7 @@ pub fn stack(below: u64, above: u64, rng: &mut Rng) -> u64 {
     }
 }
 
-/// The base of an ordinary segment, of stack and data, in code of `size`.
+/// The offset of `linear` in the stack and data segments of code of `size`.
 pub fn offset(linear: u64, size: CodeSize) -> u64 {
     linear.wrapping_sub(size.base())
 }

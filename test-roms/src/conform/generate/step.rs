@@ -167,7 +167,8 @@ fn stack(i: &Instruction, size: CodeSize, steps: &mut Vec<Step>) {
         Popf | Popfd | Popfq => Content::Flags(above as u8),
         Pop if writes_segment(i) => Content::Selector { at: 0 },
         Ret => Content::Landing { bytes: return_bytes(i), far: false },
-        Retf | Iret | Iretd | Iretq => Content::Landing { bytes: far_bytes(i), far: true },
+        Retf => Content::Landing { bytes: far_bytes(i), far: true },
+        Iret | Iretd | Iretq => Content::Frame { bytes: far_bytes(i) },
         Enter | Leave => Content::Elements(Element::Int(size.bits() as u8 / 8)),
         _ => Content::Elements(Element::Int(8)),
     };
@@ -175,8 +176,9 @@ fn stack(i: &Instruction, size: CodeSize, steps: &mut Vec<Step>) {
         steps.push(Step::Frame);
     }
     if i.is_stack_instruction() || matches!(i.mnemonic(), Leave) {
-        // RET n and ENTER n move RSP by more than they touch.
-        steps.push(Step::Stack { below: below.min(64), above: above.min(64), content });
+        // RET n and ENTER n move RSP by more than they touch; IRET reads five words in 64-bit code.
+        let above = if let Content::Frame { bytes } = content { 5 * u64::from(bytes) } else { above.min(64) };
+        steps.push(Step::Stack { below: below.min(64), above, content });
     }
 }
 
@@ -251,8 +253,8 @@ fn gather(i: &Instruction, kind: OpCodeOperandKind) -> Option<(u8, u8)> {
         mem_vsib64x | mem_vsib64y => 64,
         _ => return Option::None,
     };
-    let register = i.memory_index().size() as u8;
-    Some((index_bits, register * 8 / index_bits))
+    let lanes = i.memory_index().size() * 8 / usize::from(index_bits);
+    Some((index_bits, lanes as u8))
 }
 
 /// Bytes that the instruction touches in memory.
