@@ -20,6 +20,7 @@ mod flags;
 mod gate;
 mod interrupt;
 mod limit;
+mod modify;
 mod paging;
 mod query;
 mod returns;
@@ -27,6 +28,7 @@ mod segment;
 mod shadow;
 mod step;
 mod task;
+mod tlb;
 mod v86;
 
 pub use case::{Case, Citation};
@@ -34,7 +36,7 @@ pub use verdict::{Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 14] = [
+    let families: [fn() -> Vec<Case>; 16] = [
         segment::cases,
         query::cases,
         limit::cases,
@@ -49,6 +51,8 @@ pub fn cases() -> Vec<Case> {
         step::cases,
         breakpoint::cases,
         shadow::cases,
+        tlb::cases,
+        modify::cases,
     ];
     families.iter().flat_map(|family| family()).collect()
 }
