@@ -15,6 +15,7 @@ pub mod guest;
 pub mod verdict;
 
 mod breakpoint;
+mod canonical;
 mod double;
 mod flags;
 mod gate;
@@ -22,11 +23,13 @@ mod interrupt;
 mod limit;
 mod modify;
 mod paging;
+mod port;
 mod query;
 mod returns;
 mod segment;
 mod shadow;
 mod step;
+mod syscall;
 mod task;
 mod tlb;
 mod v86;
@@ -36,7 +39,7 @@ pub use verdict::{Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 16] = [
+    let families: [fn() -> Vec<Case>; 19] = [
         segment::cases,
         query::cases,
         limit::cases,
@@ -53,6 +56,9 @@ pub fn cases() -> Vec<Case> {
         shadow::cases,
         tlb::cases,
         modify::cases,
+        port::cases,
+        syscall::cases,
+        canonical::cases,
     ];
     families.iter().flat_map(|family| family()).collect()
 }
