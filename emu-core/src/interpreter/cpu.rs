@@ -395,9 +395,9 @@ impl Cpu {
 
     /// Forgets the translation of one page.
     pub fn flush_page(&mut self, linear: u64) {
-        self.tlb.flush_page(linear);
+        let large = self.tlb.flush_page(linear);
         let hash = (linear >> 12) as usize & 4095;
-        if self.code_pages[hash >> 6] >> (hash & 63) & 1 != 0 {
+        if large || self.code_pages[hash >> 6] >> (hash & 63) & 1 != 0 {
             self.cache.flush_code_tlb();
             self.new_epoch();
         }

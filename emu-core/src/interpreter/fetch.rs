@@ -91,6 +91,7 @@ impl Run<'_> {
             let hash = (linear_page >> 12) as usize & 4095;
             cpu.code_pages[hash >> 6] |= 1 << (hash & 63);
             cpu.cache.remember_code_page(page);
+            cpu.tlb.note_size(linear_page, translation.offset_mask);
         }
         Ok(page)
     }

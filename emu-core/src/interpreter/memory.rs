@@ -280,6 +280,7 @@ impl Cpu {
                 self.memory().set_flags(read.frame, DIRTY);
             }
             self.tlb.fill(bank, linear, Some(read.ptr as u64), write, t.global);
+            self.tlb.note_size(linear, t.offset_mask);
         }
         Ok(t.gpa)
     }

@@ -39,6 +39,35 @@ pub struct Tlb {
     bank: Bank,
     /// Banks with anything in them.
     used: [bool; BANKS],
+    /// Regions of which pieces of large pages (2 or 4 MiB) and of 1 GiB pages may be here or among fetched code.
+    large: Regions<LARGE_SHIFT>,
+    huge: Regions<HUGE_SHIFT>,
+}
+
+/// Regions of 4 MiB: the largest page below 1 GiB.
+const LARGE_SHIFT: u32 = 22;
+const HUGE_SHIFT: u32 = 30;
+
+/// A set of regions of `1 << SHIFT` bytes, by a hash: it may hold more than was put in, never less.
+struct Regions<const SHIFT: u32>([u64; 64]);
+
+impl<const SHIFT: u32> Regions<SHIFT> {
+    const NONE: Self = Self([0; 64]);
+
+    fn place(linear: u64) -> (usize, u64) {
+        let hash = (linear >> SHIFT) & 4095;
+        ((hash >> 6) as usize, 1 << (hash & 63))
+    }
+
+    fn insert(&mut self, linear: u64) {
+        let (word, bit) = Self::place(linear);
+        self.0[word] |= bit;
+    }
+
+    fn contains(&self, linear: u64) -> bool {
+        let (word, bit) = Self::place(linear);
+        self.0[word] & bit != 0
+    }
 }
 
 fn invalid(slot: usize) -> Entry {
@@ -60,6 +89,8 @@ impl Tlb {
             global: Box::new([false; ENTRIES * BANKS]),
             bank: Bank::Supervisor,
             used: [false; BANKS],
+            large: Regions::NONE,
+            huge: Regions::NONE,
         };
         tlb.choose(Bank::Supervisor);
         tlb
@@ -122,8 +153,22 @@ impl Tlb {
         self.global[slot] = global;
     }
 
+    /// A piece of a page of `offset_mask + 1` bytes is remembered, here or as code: [`Self::flush_page`] must find it by
+    /// any address of the page.
+    #[inline]
+    pub fn note_size(&mut self, linear: u64, offset_mask: u64) {
+        if offset_mask >> LARGE_SHIFT != 0 {
+            self.huge.insert(linear);
+        } else if offset_mask > 0xFFF {
+            self.large.insert(linear);
+        }
+    }
+
     /// Forgets everything, or all but global pages.
     pub fn flush(&mut self, keep_global: bool) {
+        if !keep_global {
+            (self.large, self.huge) = (Regions::NONE, Regions::NONE);
+        }
         for bank in 0..Bank::Never as usize {
             if self.used[bank] {
                 self.used[bank] = keep_global;
@@ -141,12 +186,33 @@ impl Tlb {
         }
     }
 
-    /// Forgets the page of one linear address in all banks.
-    pub fn flush_page(&mut self, linear: u64) {
+    /// Forgets the page of one linear address in all banks, all of it if it is large (Intel SDM Vol. 3A 4.10.2.3).
+    /// Whether it may be large.
+    pub fn flush_page(&mut self, linear: u64) -> bool {
+        let slot = (linear >> 12) as usize & (ENTRIES - 1);
+        if self.huge.contains(linear) {
+            self.flush_region(0..ENTRIES, linear, HUGE_SHIFT);
+        } else if self.large.contains(linear) {
+            let first = slot & !((1 << (LARGE_SHIFT - 12)) - 1);
+            self.flush_region(first..first + (1 << (LARGE_SHIFT - 12)), linear, LARGE_SHIFT);
+        } else {
+            self.flush_region(slot..slot + 1, linear, 12);
+            return false;
+        }
+        true
+    }
+
+    /// Forgets what lies in the region of `1 << shift` bytes around `linear`, which has these slots of each bank.
+    fn flush_region(&mut self, slots: std::ops::Range<usize>, linear: u64, shift: u32) {
         for bank in [Bank::Supervisor, Bank::SupervisorAc, Bank::User] {
-            let slot = Self::slot(bank, linear);
-            self.read[slot] = invalid(slot);
-            self.write[slot] = invalid(slot);
+            for n in slots.clone() {
+                let slot = bank as usize * ENTRIES + n;
+                for entry in [&mut self.read[slot], &mut self.write[slot]] {
+                    if (entry.tag ^ linear) >> shift == 0 {
+                        *entry = invalid(slot);
+                    }
+                }
+            }
         }
     }
 

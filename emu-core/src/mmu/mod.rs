@@ -126,6 +126,8 @@ pub struct Translation {
     pub writable: bool,
     /// The page survives a CR3 write.
     pub global: bool,
+    /// The page's size less one.
+    pub offset_mask: u64,
 }
 
 /// A translation that failed: the error code of the #PF.

@@ -181,7 +181,8 @@ pub fn walk(
     let mut path = Path::new();
     let end = match paging.mode {
         Mode::Off => {
-            return Ok(Translation { gpa: linear & paging.a20_mask, writable: true, global: false });
+            let gpa = linear & paging.a20_mask;
+            return Ok(Translation { gpa, writable: true, global: false, offset_mask: 0xFFF });
         }
         Mode::Bits32 => walk_32(paging, memory, linear, &mut path),
         Mode::Pae => {
@@ -209,5 +210,6 @@ pub fn walk(
         gpa: (base | (linear & offset_mask)) & paging.a20_mask,
         writable: dirty && allowed(paging, &path, Intent::Write, privilege),
         global: paging.global && path.leaf() & G != 0,
+        offset_mask,
     })
 }

@@ -15,18 +15,23 @@ pub mod guest;
 pub mod verdict;
 
 mod breakpoint;
+mod canonical;
 mod double;
 mod flags;
 mod gate;
 mod interrupt;
 mod limit;
+mod modify;
 mod paging;
+mod port;
 mod query;
 mod returns;
 mod segment;
 mod shadow;
 mod step;
+mod syscall;
 mod task;
+mod tlb;
 mod v86;
 
 pub use case::{Case, Citation};
@@ -34,7 +39,7 @@ pub use verdict::{Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 14] = [
+    let families: [fn() -> Vec<Case>; 19] = [
         segment::cases,
         query::cases,
         limit::cases,
@@ -49,6 +54,11 @@ pub fn cases() -> Vec<Case> {
         step::cases,
         breakpoint::cases,
         shadow::cases,
+        tlb::cases,
+        modify::cases,
+        port::cases,
+        syscall::cases,
+        canonical::cases,
     ];
     families.iter().flat_map(|family| family()).collect()
 }
