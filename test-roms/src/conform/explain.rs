@@ -2,7 +2,7 @@
 
 use super::form::forms;
 use super::job::{Disagreement, Job, Subject};
-use super::program::Program;
+use super::program::{CodeSize, Program};
 use super::state::{Inputs, Registers};
 use emu_core::vcpu::X87;
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, NasmFormatter};
@@ -16,6 +16,22 @@ pub fn name(subject: Subject) -> (String, u32) {
     match subject {
         Subject::Form(n) => (format!("{:?}", forms()[n].code), forms()[n].size.bits()),
         Subject::Sequence(size) => (SEQUENCE.to_owned(), size.bits()),
+    }
+}
+
+/// The size of a subject's code.
+pub fn size(subject: Subject) -> CodeSize {
+    match subject {
+        Subject::Form(n) => forms()[n].size,
+        Subject::Sequence(size) => size,
+    }
+}
+
+/// iced-x86's number of the opcode, if the subject is one.
+pub fn code(subject: Subject) -> Option<u16> {
+    match subject {
+        Subject::Form(n) => Some(forms()[n].code as u16),
+        Subject::Sequence(_) => None,
     }
 }
 

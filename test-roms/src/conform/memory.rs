@@ -52,19 +52,6 @@ impl Content {
         }
     }
 
-    /// Puts back what `plain` has where `patch` was.
-    pub fn copy_from(&mut self, plain: &Self, patch: &Patch) {
-        let range = |base: u64| {
-            let at = usize::try_from(patch.at.checked_sub(base)?).ok()?;
-            Some(at..at.checked_add(patch.bytes.len())?)
-        };
-        if let Some(range) = range(DATA).filter(|range| range.end <= DATA_BYTES) {
-            self.data[range.clone()].copy_from_slice(&plain.data[range]);
-        } else if let Some(range) = range(STACK).filter(|range| range.end <= STACK_BYTES) {
-            self.stack[range.clone()].copy_from_slice(&plain.stack[range]);
-        }
-    }
-
     fn place(&mut self, patch: &Patch) -> Option<&mut [u8]> {
         let within = |base: u64| usize::try_from(patch.at.checked_sub(base)?).ok();
         let (data, stack) = (within(DATA), within(STACK));

@@ -55,6 +55,13 @@ pub fn of(instruction: &Instruction, before: Option<&Registers>) -> Undefined {
         | M::Sha256msg1
         | M::Sha256msg2
         | M::Sha256rnds2 => Undefined { whether_fault: true, ..Undefined::default() },
+        // A call into code of another size pushes in the width of either, before or after the change.
+        M::Call
+            if instruction.code_size() == CodeSize::Code16
+                && instruction.is_call_far_indirect() | instruction.is_call_far() =>
+        {
+            Undefined { whether_fault: true, ..Undefined::default() }
+        }
         // How much of the area is asked for depends on the components that the host has.
         M::Xsave
         | M::Xsave64

@@ -11,6 +11,7 @@ const THROUGH: u64 = 0;
 const LOST: u64 = 1;
 const EXCEPTION: u64 = 2;
 const PAGE_FAULT: u64 = 3;
+const ENDLESS: u64 = 4;
 
 /// The words of an outcome.
 pub fn of(outcome: &Outcome) -> [u64; COUNT] {
@@ -35,6 +36,7 @@ fn end(end: &End) -> [u64; 4] {
     match *end {
         End::Through => [THROUGH, 0, 0, 0],
         End::Lost => [LOST, 0, 0, 0],
+        End::Endless => [ENDLESS, 0, 0, 0],
         End::Exception { vector, error, rip, cr2 } => {
             let kind = if cr2.is_some() { PAGE_FAULT } else { EXCEPTION };
             [kind | u64::from(vector) << 8, rip, cr2.unwrap_or(0), u64::from(error)]
@@ -51,6 +53,7 @@ pub fn outcome(words: &[u64; COUNT]) -> Outcome {
         THROUGH => End::Through,
         EXCEPTION => exception(None),
         PAGE_FAULT => exception(Some(words[2])),
+        ENDLESS => End::Endless,
         _ => End::Lost,
     };
     let x = words[25];
@@ -110,6 +113,7 @@ mod tests {
         let ends = [
             End::Through,
             End::Lost,
+            End::Endless,
             End::Exception { vector: 13, error: 0xFFFF_FFF8, rip: 9, cr2: None },
             End::Exception { vector: 14, error: 7, rip: u64::MAX, cr2: Some(0) },
         ];

@@ -174,8 +174,9 @@ pub fn far_return(cpu: &mut Cpu, size: u64, bytes: u64) -> Result<(), Faulted> {
     let code = return_code(cpu, selector)?;
     if selector.rpl() == cpu.cpl {
         check_entry(cpu, &code, rip)?;
-        cpu.drop_stack((2 * size).wrapping_add(bytes));
+        cpu.drop_stack(2 * size);
         enter(cpu, code, rip);
+        cpu.drop_stack(bytes); // in the width of the stack after the return, as silicon has it
         return Ok(());
     }
     let sp = super::stack_word(cpu, (2 * size).wrapping_add(bytes), size)?;

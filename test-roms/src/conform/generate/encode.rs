@@ -99,8 +99,10 @@ fn broken(form: &Form, plain: Vec<u8>, site: &Site, rng: &mut Rng) -> Option<Enc
     if encoded.instruction.flow_control() != FlowControl::Next {
         return Some(encoded);
     }
-    if matches!(encoded.instruction.mnemonic(), Mnemonic::Verr | Mnemonic::Verw) {
-        return Some(encoded); // AMD's parts read their operand before they look at LOCK
+    if form.info().is_privileged()
+        || matches!(encoded.instruction.mnemonic(), Mnemonic::Verr | Mnemonic::Verw)
+    {
+        return Some(encoded); // AMD's parts look at other things before LOCK, or give it a meaning (MOV CR8)
     }
     let lockable = form.info().can_use_lock_prefix() && encoded.instruction.op0_kind() == OpKind::Memory;
     if lockable || rng.chance(30) {

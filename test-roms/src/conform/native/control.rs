@@ -44,6 +44,10 @@ pub struct Control {
     pub trap: Trap,
     /// Not zero between the trampolines: a signal then belongs to the program under test.
     pub running: u64,
+    /// Counts the runs.
+    pub run: u64,
+    /// The run that the last tick of the watchdog has seen.
+    pub ticked: u64,
     pub host_rsp: u64,
     pub host_fs_base: u64,
     pub host_gs_base: u64,

@@ -108,6 +108,7 @@ fn prepare(control: &mut Control, size: CodeSize, start: u64, registers: &Regist
     let offset = start - size.base();
     control.target = if size == CodeSize::Bits64 { offset } else { offset | u64::from(code) << 32 };
     control.selectors = [data, code, data, data, selector::FS, selector::GS, 0, 0];
+    control.run += 1;
     control.running = 1;
 }
 
@@ -121,6 +122,10 @@ fn collect(control: &mut Control, size: CodeSize, end: u64, before: &Registers) 
         (registers.fs_base, registers.gs_base) = (control.fs_base, control.gs_base);
     }
     let vector = trap.vector as u8;
+    if trap.vector == signal::ENDLESS {
+        let [es, _, _, ds, fs, gs, ..] = control.selectors;
+        return Outcome { end: End::Endless, registers, selectors: [es, trap.cs, trap.ss, ds, fs, gs] };
+    }
     let through = vector == BP && trap.rip == end + 1 - size.base();
     let end = if through {
         End::Through

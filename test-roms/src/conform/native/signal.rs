@@ -8,6 +8,8 @@ use super::control::{CONTROL, Control, TRAMPOLINES, Trap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const SIGNALS: [i32; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
+/// In place of a vector: the watchdog has ended the run.
+pub const ENDLESS: u64 = 0x100;
 const STACK_BYTES: usize = 64 << 10;
 /// Linux's own selectors for 64-bit user code and its stack.
 const HOST_CS: i64 = 0x33;
@@ -34,6 +36,11 @@ pub fn install(leave: u64) -> std::io::Result<()> {
         for signal in SIGNALS {
             check(libc::sigaction(signal, &raw const action, std::ptr::null_mut()))?;
         }
+        action.sa_flags |= libc::SA_RESTART;
+        check(libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()))?;
+        let second = libc::timeval { tv_sec: 1, tv_usec: 0 };
+        let every = libc::itimerval { it_interval: second, it_value: second };
+        check(libc::setitimer(libc::ITIMER_REAL, &raw const every, std::ptr::null_mut()))?;
     }
     Ok(())
 }
@@ -49,6 +56,11 @@ extern "C" fn handler(signal: i32, _: *mut libc::siginfo_t, context: *mut libc::
     // SAFETY: the kernel passes a valid context; the control block is mapped before signals are taken.
     unsafe {
         let registers = &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
+        let watchdog = signal == libc::SIGALRM;
+        if watchdog && ((*control).running == 0 || (*control).ticked != (*control).run) {
+            (*control).ticked = (*control).run;
+            return;
+        }
         if (*control).running == 0 {
             // Ours, a defect: die of it when the instruction runs again.
             libc::signal(signal, libc::SIG_DFL);
@@ -57,7 +69,7 @@ extern "C" fn handler(signal: i32, _: *mut libc::siginfo_t, context: *mut libc::
         let get = |n: i32| registers[n as usize];
         let segments = get(libc::REG_CSGSFS);
         (*control).trap = Trap {
-            vector: get(libc::REG_TRAPNO) as u64,
+            vector: if watchdog { ENDLESS } else { get(libc::REG_TRAPNO) as u64 },
             error: get(libc::REG_ERR) as u64,
             rip: get(libc::REG_RIP) as u64,
             rflags: get(libc::REG_EFL) as u64,
