@@ -102,6 +102,9 @@ fn broken(form: &Form, plain: Vec<u8>, site: &Site, rng: &mut Rng) -> Option<Enc
     if matches!(encoded.instruction.mnemonic(), Mnemonic::Verr | Mnemonic::Verw) {
         return Some(encoded); // AMD's parts read their operand before they look at LOCK
     }
+    if moves_control(&encoded.instruction) {
+        return Some(encoded); // LOCK is how AMD's parts name CR8 (AMD64 APM Vol. 3, "MOV CRn")
+    }
     let lockable = form.info().can_use_lock_prefix() && encoded.instruction.op0_kind() == OpKind::Memory;
     if lockable || rng.chance(30) {
         while encoded.bytes.len() <= LONGEST {
@@ -112,6 +115,10 @@ fn broken(form: &Form, plain: Vec<u8>, site: &Site, rng: &mut Rng) -> Option<Enc
     }
     encoded.broken = true;
     Some(encoded)
+}
+
+fn moves_control(i: &Instruction) -> bool {
+    [i.op0_register(), i.op1_register()].iter().any(|register| register.is_cr())
 }
 
 fn add_prefixes(bytes: &mut Vec<u8>, size: CodeSize, rng: &mut Rng) {
