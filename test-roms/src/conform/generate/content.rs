@@ -3,7 +3,7 @@
 use super::draft::{Draft, control_word, mxcsr, status_word};
 use super::operand::{beyond, far_landing, landing};
 use super::recipe::Recipe;
-use crate::conform::layout::{STACK, selector};
+use crate::conform::layout::*;
 use crate::conform::values::{Element, Rng, bits80, f80, integer};
 
 /// The content of a memory operand.
@@ -48,6 +48,19 @@ const MM: u32 = 1 << 17;
 const AREA: usize = 832;
 
 impl Content {
+    /// Where an operand of `size` bytes may lie that was going to lie at `at`: one that names a segment lies where its
+    /// content can be chosen, because some descriptors are the host's own affair.
+    pub fn settle(self, at: u64, size: u64) -> u64 {
+        let names =
+            matches!(self, Self::Selector { .. } | Self::Landing { far: true, .. } | Self::Frame { .. });
+        let overlaps = |base: u64, bytes: usize| at < base + bytes as u64 && at.wrapping_add(size) > base;
+        if names && (overlaps(FIXED, FIXED_BYTES) || overlaps(CODE, CODE_BYTES)) {
+            DATA + at % 0x1000
+        } else {
+            at
+        }
+    }
+
     /// Writes the content of the operand at `at`, `size` bytes.
     pub fn write(self, at: u64, size: u64, draft: &mut Draft, recipe: &Recipe, rng: &mut Rng) {
         let mut area = [0; AREA];

@@ -104,6 +104,9 @@ fn broken(form: &Form, plain: Vec<u8>, site: &Site, rng: &mut Rng) -> Option<Enc
     {
         return Some(encoded); // AMD's parts look at other things before LOCK, or give it a meaning (MOV CR8)
     }
+    if moves_control(&encoded.instruction) {
+        return Some(encoded); // LOCK is how AMD's parts name CR8 (AMD64 APM Vol. 3, "MOV CRn")
+    }
     let lockable = form.info().can_use_lock_prefix() && encoded.instruction.op0_kind() == OpKind::Memory;
     if lockable || rng.chance(30) {
         while encoded.bytes.len() <= LONGEST {
@@ -114,6 +117,10 @@ fn broken(form: &Form, plain: Vec<u8>, site: &Site, rng: &mut Rng) -> Option<Enc
     }
     encoded.broken = true;
     Some(encoded)
+}
+
+fn moves_control(i: &Instruction) -> bool {
+    [i.op0_register(), i.op1_register()].iter().any(|register| register.is_cr())
 }
 
 fn add_prefixes(bytes: &mut Vec<u8>, size: CodeSize, rng: &mut Rng) {

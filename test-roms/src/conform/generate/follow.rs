@@ -7,6 +7,7 @@ use super::place;
 use super::recipe::{Address, Part, Recipe};
 use super::step::{Operand, Step};
 use crate::conform::layout::*;
+use crate::conform::program::CodeSize;
 use crate::conform::state::Inputs;
 use crate::conform::values::{Rng, integer, mask};
 
@@ -27,10 +28,8 @@ impl Step {
                 gather(&address, index, index_bits, lanes, u64::from(size), draft, rng);
             }
             Self::Stack { below, above, content } => {
-                let at = place::stack(below, above, rng);
-                let high = rng.next() & !mask(recipe.size.bits());
-                let offset = place::offset(at, recipe.size) & mask(recipe.size.bits());
-                draft.registers.gpr[4] = if recipe.size.bits() == 16 { offset | high } else { offset };
+                let at = content.settle(place::stack(below, above, rng), above);
+                draft.registers.gpr[4] = place::offset(at, recipe.size) | above_sp(recipe.size, rng);
                 content.write(at, above, draft, recipe, rng);
             }
             Self::Frame => draft.registers.gpr[5] = place::offset(place::stack(64, 8, rng), recipe.size),
@@ -70,6 +69,11 @@ impl Step {
             Self::Homes => homes(draft, recipe, rng),
         }
     }
+}
+
+/// What ESP holds above SP in 16-bit code. A far call to 64-bit code pushes at that address, so nothing may be there.
+fn above_sp(size: CodeSize, rng: &mut Rng) -> u64 {
+    if size == CodeSize::Bits16 { 0x8000_0000 | rng.next() & 0x7FFF_0000 } else { 0 }
 }
 
 /// Solves `factor` x = `value` for x, in `bits` bits; `factor` is 1 to 9.
@@ -116,7 +120,7 @@ fn memory(address: &Address, size: u64, content: Content, draft: &mut Draft, rec
         // Which of offset and linear address must be canonical, silicon and manuals do not agree on.
         at = DATA;
     }
-    address.lead_to(at, draft);
+    address.lead_to(content.settle(at, size), draft);
     content.write(address.linear(draft), size, draft, recipe, rng);
 }
 
@@ -203,7 +207,8 @@ fn count(width: u64, rng: &mut Rng) -> u64 {
 
 fn bit_offset(part: Part, draft: &mut Draft, rng: &mut Rng) {
     let offset = match rng.below(8) {
-        0 => integer(rng, 64),
+        // Far from all that is mapped.
+        0 => integer(rng, 64) | 1 << 26,
         1 => rng.below(64),
         2 => rng.below(64).wrapping_neg(),
         _ => rng.below(0x4000).wrapping_sub(0x2000),
