@@ -16,6 +16,7 @@ pub mod verdict;
 
 mod breakpoint;
 mod canonical;
+mod coprocessor;
 mod double;
 mod flags;
 mod gate;
@@ -25,6 +26,7 @@ mod modify;
 mod paging;
 mod port;
 mod query;
+mod restart;
 mod returns;
 mod segment;
 mod shadow;
@@ -39,7 +41,7 @@ pub use verdict::{Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 19] = [
+    let families: [fn() -> Vec<Case>; 21] = [
         segment::cases,
         query::cases,
         limit::cases,
@@ -59,6 +61,8 @@ pub fn cases() -> Vec<Case> {
         port::cases,
         syscall::cases,
         canonical::cases,
+        restart::cases,
+        coprocessor::cases,
     ];
     families.iter().flat_map(|family| family()).collect()
 }
