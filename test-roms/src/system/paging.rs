@@ -196,7 +196,7 @@ impl Row {
             (Access::Fetch, true) => self.us && !self.xd,
             (Access::Read, false) => !data_of_user,
             (Access::Write, false) => !data_of_user && (self.rw || !self.wp),
-            (Access::Fetch, false) => !self.xd && !(self.us && self.smep),
+            (Access::Fetch, false) => !(self.xd || (self.us && self.smep)),
         }
     }
 
@@ -493,6 +493,18 @@ fn sequences() -> Vec<Case> {
     cases
 }
 
+/// PS of a PDPTE is reserved where CPUID does not tell of 1 GiB pages.
+fn without_gib_pages() -> Case {
+    let kind = Kind::Long1G;
+    let mut guest = kind.guest();
+    guest.cpu.model = emu_core::isa::cpuid::by_name("x86-64").unwrap_or_default();
+    let mapping = kind.mapping();
+    mapping.write(&mut guest, false, 1, P | RW | US);
+    guest.cpu.gpr[RBX] = mapping.linear;
+    guest.code(Access::Read.program(true));
+    Case::new(FAMILY, "a CPU without 1 GiB pages", LONG, guest).fault(PF, error::P | error::RSVD, 0)
+}
+
 /// Pages beyond 4 GiB, and PS where it means nothing.
 fn addresses() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -583,5 +595,5 @@ fn implicit() -> Vec<Case> {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [matrix(), absent(), reserved(), sequences(), addresses(), implicit()].concat()
+    [matrix(), absent(), reserved(), sequences(), addresses(), implicit(), vec![without_gib_pages()]].concat()
 }
