@@ -4,6 +4,8 @@
 //! - [`mode_rom`]: a 64 KiB ROM that takes the CPU from the reset vector through every mode to long mode.
 //!
 //! These two end through the isa-debug-exit port with a value of [`exit`].
+//!
+//! - [`system`]: the system-mode conformance suite: thousands of small programs with what the manual says of them.
 
 #![forbid(unsafe_code)]
 

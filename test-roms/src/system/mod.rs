@@ -21,10 +21,12 @@ mod double;
 mod flags;
 mod gate;
 mod interrupt;
+mod interrupt64;
 mod limit;
 mod mode;
 mod modify;
 mod paging;
+mod paging_entry;
 mod port;
 mod query;
 mod registers;
@@ -35,6 +37,7 @@ mod shadow;
 mod step;
 mod syscall;
 mod task;
+mod task_fault;
 mod tlb;
 mod v86;
 
@@ -43,7 +46,7 @@ pub use verdict::{Details, Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 23] = [
+    let families: [fn() -> Vec<Case>; 26] = [
         segment::cases,
         query::cases,
         limit::cases,
@@ -67,6 +70,9 @@ pub fn cases() -> Vec<Case> {
         coprocessor::cases,
         registers::cases,
         mode::cases,
+        paging_entry::cases,
+        interrupt64::cases,
+        task_fault::cases,
     ];
     families.iter().flat_map(|family| family()).collect()
 }
