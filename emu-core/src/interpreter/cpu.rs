@@ -381,7 +381,8 @@ impl Cpu {
 
     /// Some enabled breakpoint in DR7 watches data (Intel SDM Vol. 3B 17.2.4).
     pub fn data_breakpoints(&self) -> bool {
-        (0..4).any(|n| self.s.dr7 >> (2 * n) & 3 != 0 && self.s.dr7 >> (16 + 4 * n) & 1 != 0)
+        let dr7 = self.s.dr7;
+        dr7 & 0xFF != 0 && (0..4).any(|n| dr7 >> (2 * n) & 3 != 0 && dr7 >> (16 + 4 * n) & 1 != 0)
     }
 
     /// Forgets translations after a change of the paging registers (or of memory under them).

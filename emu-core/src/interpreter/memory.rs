@@ -232,7 +232,10 @@ impl Cpu {
         if self.crosses_the_end(linear, size, seg) {
             return Err(self.segment_fault(seg));
         }
-        let aligned = size.is_power_of_two() && linear & (size.min(8) - 1) == 0;
+        // Areas of several items (FSAVE, FSTENV) need the alignment of their items; the largest one is that of 16 bytes
+        // (Intel SDM Vol. 3A table 6-7; MOVUPS on silicon).
+        let natural = (size & size.wrapping_neg()).min(16);
+        let aligned = linear & (natural - 1) == 0;
         if !aligned && self.cpl == 3 && self.s.rflags & rflags::AC != 0 && self.s.cr0 & cr0::AM != 0 {
             return Err(self.raise(vector::AC, Some(0)));
         }

@@ -7,6 +7,7 @@ mod walk;
 
 pub use walk::walk;
 
+use crate::isa::cpuid::{self, feature};
 use crate::vcpu::{VcpuState, cr0, cr4, efer};
 
 /// Error-code bits of #PF (Intel SDM Vol. 3A 4.7).
@@ -88,7 +89,7 @@ impl Paging {
             smep: cpu.cr4 & cr4::SMEP != 0,
             smap: cpu.cr4 & cr4::SMAP != 0,
             global: cpu.cr4 & cr4::PGE != 0,
-            gib_pages: true,
+            gib_pages: cpuid::model(cpu.model).features.has(feature::GIB_PAGES),
             physical_bits: PHYSICAL_BITS,
             a20_mask: if cpu.a20 { u64::MAX } else { !(1 << 20) },
         }

@@ -2,6 +2,9 @@
 
 pub mod options;
 mod plan;
+mod recorded;
+mod silicon;
+mod system;
 
 use crate::files;
 use anyhow::{Context, Result};
@@ -31,6 +34,15 @@ pub fn run(options: &Conform) -> Result<ExitCode> {
     engines::by_name(&options.engine)?;
     if options.list {
         return list();
+    }
+    if options.system {
+        return system::run(options);
+    }
+    if let Some(path) = &options.recorded {
+        return recorded::check(options, path.as_deref());
+    }
+    if let Some(path) = &options.record {
+        return recorded::record(options, path);
     }
     against_silicon(options)
 }

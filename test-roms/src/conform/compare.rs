@@ -78,6 +78,12 @@ impl Loose {
         everything: true,
     };
 
+    /// Whether anything of this outcome is left out.
+    pub fn concerns(&self, expected: &Outcome) -> bool {
+        let faults = Self { which_fault: false, whether_fault: false, ..*self };
+        faults != Self::default() || memory_fault(&expected.end)
+    }
+
     /// Nothing of these two outcomes is compared.
     pub fn covers(&self, expected: &Outcome, got: &Outcome) -> bool {
         let (a, b) = (memory_fault(&expected.end), memory_fault(&got.end));

@@ -64,7 +64,8 @@ impl Verdict {
         };
         let (defined, everything) = loose::allowed(program, inputs, &expected);
         let differing = differences(&defined);
-        let undefined = (defined != everything).then(|| differences(&everything).is_empty());
+        let open = defined.loose.concerns(&expected) && defined != everything;
+        let undefined = open.then(|| differences(&everything).is_empty());
         Self { outcome: expected, differences: differing, undefined }
     }
 

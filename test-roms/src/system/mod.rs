@@ -16,30 +16,37 @@ pub mod verdict;
 
 mod breakpoint;
 mod canonical;
+mod coprocessor;
 mod double;
 mod flags;
 mod gate;
 mod interrupt;
+mod interrupt64;
 mod limit;
+mod mode;
 mod modify;
 mod paging;
+mod paging_entry;
 mod port;
 mod query;
+mod registers;
+mod restart;
 mod returns;
 mod segment;
 mod shadow;
 mod step;
 mod syscall;
 mod task;
+mod task_fault;
 mod tlb;
 mod v86;
 
 pub use case::{Case, Citation};
-pub use verdict::{Disagreement, run};
+pub use verdict::{Details, Disagreement, run};
 
 /// All cases, in the order of their families.
 pub fn cases() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 19] = [
+    let families: [fn() -> Vec<Case>; 26] = [
         segment::cases,
         query::cases,
         limit::cases,
@@ -59,6 +66,13 @@ pub fn cases() -> Vec<Case> {
         port::cases,
         syscall::cases,
         canonical::cases,
+        restart::cases,
+        coprocessor::cases,
+        registers::cases,
+        mode::cases,
+        paging_entry::cases,
+        interrupt64::cases,
+        task_fault::cases,
     ];
     families.iter().flat_map(|family| family()).collect()
 }
@@ -87,12 +101,46 @@ mod tests {
         }
     }
 
+    /// Every seventh check of the suite, turned into its opposite, is noticed, and so is a step that is not there.
     #[test]
-    fn a_wrong_expectation_is_a_disagreement() {
+    fn no_check_is_idle() {
+        let mut engine = Interpreter::new();
+        let mut n = 0usize;
+        for case in cases() {
+            let steps = case.steps.len();
+            let sizes: Vec<usize> = case.steps.iter().map(|step| step.checks.len()).collect();
+            for (place, size) in sizes.into_iter().chain([case.checks.len()]).enumerate() {
+                for check in 0..size {
+                    n += 1;
+                    if !n.is_multiple_of(7) {
+                        continue;
+                    }
+                    let mut wrong = case.clone();
+                    let checks =
+                        if place < steps { &mut wrong.steps[place].checks } else { &mut wrong.checks };
+                    checks[check].expected ^= 1 << 3;
+                    assert!(run(&wrong, &mut engine).is_err(), "{}: {}: {check}", case.family, case.name);
+                }
+            }
+        }
+        assert!(n > 10_000, "{n} checks");
+    }
+
+    #[test]
+    fn a_wrong_ending_is_a_disagreement() {
         let mut case = cases().swap_remove(0);
         case.steps.clear();
         case.ending = case::Ending::Shutdown;
         let disagreement = run(&case, &mut Interpreter::new()).expect_err("it does not shut down");
         assert_eq!(disagreement.case, case.name);
+    }
+
+    #[test]
+    fn a_run_can_be_repeated_and_leaves_nothing_behind() {
+        let mut engine = Interpreter::new();
+        let cases = cases();
+        for case in cases.iter().rev().step_by(11) {
+            assert_eq!(run(case, &mut engine), run(case, &mut Interpreter::new()), "{}", case.name);
+        }
     }
 }

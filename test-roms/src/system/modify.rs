@@ -1,7 +1,7 @@
 //! Code that is changed while it runs: the next instruction, the block it is in, other views of the same page, and
 //! by every kind of store.
 
-use super::case::{Case, Citation, Probe, sdm};
+use super::case::{Action, Case, Citation, Probe, sdm};
 use super::encode::vector::*;
 use super::guest::{Guest, Program, layout::*, reg::*};
 use iced_x86::code_asm::*;
@@ -261,6 +261,36 @@ fn remapped_code() -> Case {
         .is(Probe::Gpr(RBX), 2)
 }
 
+/// Somebody else writes the code while a handler runs; IRET serializes, and the new code runs.
+fn by_others() -> Vec<Case> {
+    [("the next instruction", 1usize), ("code that has run", 0)]
+        .into_iter()
+        .map(|(name, changed)| {
+            let mut guest = Guest::protected();
+            guest.code(|a| {
+                a.inc(eax)?;
+                a.int(0x44)?;
+                a.inc(eax)?;
+                a.dec(ecx)?;
+                a.jne(CODE)?;
+                a.hlt()
+            });
+            guest.cpu.gpr[RCX] = 2;
+            let at = guest.starts[2 * changed];
+            // INC EAX becomes INC EBX.
+            let action = Action::Poke(at, vec![0x43]);
+            let (a_count, b_count) = if changed == 1 { (2, 2) } else { (3, 1) };
+            Case::new(FAMILY, format!("written from outside: {name}"), SELF, guest)
+                .event(0x44)
+                .then(action)
+                .event(0x44)
+                .ends()
+                .is(Probe::Gpr(RAX), a_count)
+                .is(Probe::Gpr(RBX), b_count)
+        })
+        .collect()
+}
+
 /// A store that faults leaves the code as it was.
 fn no_change() -> Case {
     let mut guest = Guest::paged();
@@ -273,5 +303,5 @@ fn no_change() -> Case {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [stores(), close(), views(), vec![no_change()]].concat()
+    [stores(), close(), views(), by_others(), vec![no_change()]].concat()
 }

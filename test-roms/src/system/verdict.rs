@@ -7,13 +7,25 @@ use super::guest::{layout::HANDLERS, pushes_error};
 use emu_core::vcpu::{Activity, Segment, SegmentName, VcpuState, cr0, efer, rflags};
 use emu_core::{Bus, Engine, Exit, Forget, Stop};
 use std::fmt;
+use std::ops::Deref;
 
 /// The most instructions of a case.
 const ALLOWANCE: u64 = 200_000;
 
 /// Where an engine and the manual part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disagreement {
+pub struct Disagreement(Box<Details>);
+
+impl Deref for Disagreement {
+    type Target = Details;
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+/// See [`Disagreement`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
     pub case: String,
     pub family: &'static str,
     pub citation: Citation,
@@ -25,7 +37,7 @@ pub struct Disagreement {
 
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { case, family, citation, field, expected, got } = self;
+        let Details { case, family, citation, field, expected, got } = &**self;
         write!(f, "{family}: {case}: {field}: expected {expected}, got {got} ({citation})")
     }
 }
@@ -59,13 +71,15 @@ impl Frame {
 /// # Errors
 /// The first field that is not as the manual has it.
 pub fn run(case: &Case, engine: &mut dyn Engine) -> Result<(), Disagreement> {
-    let disagree = |field: &str, expected: &str, got: &str| Disagreement {
-        case: case.name.clone(),
-        family: case.family,
-        citation: case.citation,
-        field: field.to_string(),
-        expected: expected.to_string(),
-        got: got.to_string(),
+    let disagree = |field: &str, expected: &str, got: &str| {
+        Disagreement(Box::new(Details {
+            case: case.name.clone(),
+            family: case.family,
+            citation: case.citation,
+            field: field.to_string(),
+            expected: expected.to_string(),
+            got: got.to_string(),
+        }))
     };
     let board = Board::new(ALLOWANCE).map_err(|e| disagree("board", "memory", &e.to_string()))?;
     for (at, bytes) in &case.guest.memory {
