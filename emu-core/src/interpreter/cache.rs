@@ -6,6 +6,7 @@
 
 use super::cpu::Mode;
 use super::op::{Op, OpRef};
+use super::tier::{NO_REGION, Regions};
 use crate::Frame;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -69,6 +70,7 @@ impl Block {
 struct FrameCode {
     granules: u64,
     keys: Vec<Key>,
+    regions: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -97,6 +99,9 @@ pub struct CodeCache {
     modes: Vec<(Mode, bool)>,
     epoch: u64,
     ops: usize,
+    pub(super) regions: Regions,
+    /// Counts how often everything was dropped: keys of one era mean nothing in another.
+    pub(super) era: u64,
 }
 
 impl Default for CodeCache {
@@ -112,6 +117,8 @@ impl Default for CodeCache {
             modes: Vec::new(),
             epoch: 1,
             ops: 0,
+            regions: Regions::default(),
+            era: 0,
         }
     }
 }
@@ -197,7 +204,11 @@ impl CodeCache {
 
     /// Drops all blocks that were decoded from a frame.
     pub fn drop_frame(&mut self, frame: Frame) {
-        for key in self.frames.remove(&frame.0).unwrap_or_default().keys {
+        let code = self.frames.remove(&frame.0).unwrap_or_default();
+        for slot in code.regions {
+            self.drop_region(slot);
+        }
+        for key in code.keys {
             if let Some(block) = self.blocks.remove(&key) {
                 self.ops -= block.ops.len();
                 self.graveyard.push(block);
@@ -206,8 +217,38 @@ impl CodeCache {
         self.new_epoch();
     }
 
+    /// Notes that a region was made from these granules of a frame.
+    pub(super) fn cover(&mut self, frame: Frame, granules: u64, region: u32) {
+        let code = self.frames.entry(frame.0).or_default();
+        code.granules |= granules;
+        if !code.regions.contains(&region) {
+            code.regions.push(region);
+        }
+    }
+
+    /// The interpreter runs where a region began.
+    fn drop_region(&mut self, slot: u32) {
+        let Some((key, original, frames)) = self.regions.remove(slot) else { return };
+        if let Some(block) = self.blocks.get(&key) {
+            let op = &block.ops[0];
+            if op.region.replace(NO_REGION) == slot {
+                op.handler.set(original);
+            }
+        }
+        for frame in frames {
+            if let Some(code) = self.frames.get_mut(&frame.0) {
+                code.regions.retain(|other| *other != slot);
+            }
+        }
+    }
+
     /// Drops everything; the frames that held code.
     pub fn clear(&mut self) -> Vec<Frame> {
+        let regions: Vec<u32> = self.frames.values().flat_map(|code| code.regions.iter().copied()).collect();
+        for slot in regions {
+            self.drop_region(slot);
+        }
+        self.era += 1;
         self.graveyard.extend(self.blocks.drain().map(|(_, block)| block));
         self.ops = 0;
         self.new_epoch();

@@ -8,7 +8,7 @@ use super::op::{Faulted, OpRef};
 use super::run::Run;
 use super::word::RIP_BASE;
 use crate::Frame;
-use crate::memory::{CODE, PAGE_MASK, PAGE_SIZE};
+use crate::memory::{PAGE_MASK, PAGE_SIZE};
 use crate::mmu::{Intent, Privilege, walk};
 use crate::vcpu::SegmentName;
 
@@ -156,10 +156,8 @@ impl Run<'_> {
     fn keep(&mut self, key: cache::Key, block: Block, spans: &[(Frame, u64, u64)]) -> OpRef {
         let cpu = &mut *self.cpu;
         for (frame, ..) in spans {
-            if *frame != NO_FRAME && cpu.memory().flags(*frame) & CODE == 0 {
-                cpu.memory().set_flags(*frame, CODE);
-                let host = cpu.memory().frame_address(*frame);
-                cpu.tlb.protect(host);
+            if *frame != NO_FRAME {
+                cpu.guard_code(*frame);
             }
         }
         cpu.cache.insert(key, block, spans)

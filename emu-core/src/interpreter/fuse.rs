@@ -106,6 +106,6 @@ pub fn pair(before: &mut Op, first: &Instruction, d: &Decoded<'_>) {
         _ => None,
     };
     if let Some(handler) = handler {
-        before.handler = handler;
+        before.handler.set(handler);
     }
 }

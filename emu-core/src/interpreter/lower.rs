@@ -262,7 +262,7 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
         op.ends = true;
         if instruction.is_invalid() {
             if too_long(&code[(at - u64::from(off)) as usize..], mode) {
-                (op.handler, op.alone) = (complex(length_fault), complex(length_fault));
+                op.runs(complex(length_fault));
             }
         } else {
             fill_operands(&instruction, mode, &mut op);
@@ -270,7 +270,7 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
             let decoded = Decoded { instruction: &instruction, bytes, mode };
             let lowered = pick(&decoded, &mut op);
             op.ends = lowered.ends;
-            (op.handler, op.alone) = (lowered.handler, lowered.handler);
+            op.runs(lowered.handler);
             if let Some(before) = ops.last_mut() {
                 fuse::pair(before, &previous, &decoded);
             }

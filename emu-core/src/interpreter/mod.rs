@@ -11,6 +11,7 @@ mod data;
 mod exception;
 mod fetch;
 mod fuse;
+pub mod layout;
 mod lower;
 mod memory;
 mod muldiv;
@@ -26,10 +27,11 @@ mod string;
 mod system;
 #[cfg(test)]
 mod testbed;
+pub mod tier;
 mod tlb;
 mod word;
 mod x87;
 
-pub use cpu::Cpu;
+pub use cpu::{Cpu, Mode};
 use op::Faulted;
 pub use run::Interpreter;

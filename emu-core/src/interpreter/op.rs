@@ -20,7 +20,7 @@ pub struct Faulted;
 #[derive(Clone)]
 #[repr(C)]
 pub struct Op {
-    pub handler: Handler,
+    pub handler: Cell<Handler>,
     /// The handler for this instruction alone, where `handler` also runs the one after it (see `fuse`).
     pub alone: Handler,
     /// Immediate, zero- or sign-extended as the instruction defines. Direct branches: the target as an offset from
@@ -32,6 +32,8 @@ pub struct Op {
     pub link: Cell<OpRef>,
     /// The translation generation for which `link` holds, for branches that leave the page.
     pub link_generation: Cell<u64>,
+    /// The region that begins here, see `tier`.
+    pub region: Cell<u32>,
     /// Offset of the instruction in its page.
     pub off: u16,
     /// How many instructions of the block come before this one.
@@ -70,12 +72,13 @@ impl Op {
     /// An op with no operands that runs `handler`.
     pub fn new(handler: Handler) -> Self {
         Self {
-            handler,
+            handler: Cell::new(handler),
             alone: handler,
             imm: 0,
             disp: 0,
             link: Cell::new(OpRef::NONE),
             link_generation: Cell::new(0),
+            region: Cell::new(super::tier::NO_REGION),
             off: 0,
             idx: 0,
             len: 0,
@@ -93,6 +96,12 @@ impl Op {
             ends: false,
             sub: 0,
         }
+    }
+
+    /// Sets what runs this op, alone or not.
+    pub fn runs(&mut self, handler: Handler) {
+        self.handler.set(handler);
+        self.alone = handler;
     }
 }
 
@@ -133,7 +142,7 @@ impl OpRef {
 /// Hands over to `op`: a jump in optimised builds, back to the loop in debug builds.
 #[inline(always)]
 pub fn dispatch(cpu: &mut Cpu, op: OpRef) -> OpRef {
-    if cfg!(debug_assertions) { op } else { (op.get().handler)(cpu, op) }
+    if cfg!(debug_assertions) { op } else { (op.get().handler.get())(cpu, op) }
 }
 
 /// A zero-sized function item, by its type alone: handlers are chosen at compile time, without a pointer.

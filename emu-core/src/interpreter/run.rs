@@ -5,9 +5,11 @@ use super::cpu::{Cpu, MAX_BLOCK};
 use super::exception::{Exception, Why, vector};
 use super::op::{Faulted, Op, OpRef};
 use super::system::interrupt::{self, Event, Source};
+use super::tier::Tier;
 use crate::memory::CODE;
 use crate::vcpu::{Activity, SegmentName, Shadow, VcpuState, rflags};
 use crate::{Attention, Bus, Caps, DebugStop, Engine, Exit, Forget, Stop};
+use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The most instructions between two visits to the run loop (see the module documentation of `op`).
@@ -19,11 +21,22 @@ const BS: u64 = 1 << 14;
 pub struct Interpreter {
     cpu: Box<Cpu>,
     map_generation: u64,
+    tier: Option<Box<dyn Tier>>,
 }
 
 impl Interpreter {
     pub fn new() -> Self {
-        Self { cpu: Box::default(), map_generation: 0 }
+        Self { cpu: Box::default(), map_generation: 0, tier: None }
+    }
+
+    /// With a translator for hot code.
+    pub fn with_tier(tier: Box<dyn Tier>) -> Self {
+        Self { tier: Some(tier), ..Self::new() }
+    }
+
+    /// Instructions that the tier's code has retired, and how often it was entered.
+    pub fn tier_work(&self) -> (u64, u64) {
+        self.cpu.cache.regions.work()
     }
 }
 
@@ -46,7 +59,18 @@ impl Engine for Interpreter {
             self.map_generation = cpu.memory().generation();
             cpu.flush_tlb(false);
         }
-        let exit = Run { cpu, stop: *stop, map_generation: &mut self.map_generation, done: 0, held: 0 }.go();
+        let slice = self.tier.as_ref().map_or(SLICE, |tier| tier.slice().clamp(MAX_BLOCK + 1, SLICE));
+        let exit = Run {
+            cpu,
+            stop: *stop,
+            map_generation: &mut self.map_generation,
+            done: 0,
+            held: 0,
+            tier: self.tier.as_deref_mut(),
+            slice,
+            used_up: false,
+        }
+        .go();
         let cpu = &mut *self.cpu;
         cpu.leave_state(state);
         cpu.detach();
@@ -71,6 +95,10 @@ pub(super) struct Run<'a> {
     done: u64,
     /// Debug traps that the instruction before this one has left pending (MOV SS).
     held: u64,
+    pub(super) tier: Option<&'a mut (dyn Tier + 'static)>,
+    slice: i64,
+    /// The last slice was used up: it is time for a sample.
+    used_up: bool,
 }
 
 impl Run<'_> {
@@ -113,6 +141,10 @@ impl Run<'_> {
 
     /// Takes note of what others did to memory and the memory map.
     fn refresh(&mut self) {
+        let cpu = &mut *self.cpu;
+        if cpu.cache.regions.any_retired() {
+            self.report_retired();
+        }
         let cpu = &mut *self.cpu;
         if cpu.cache.has_graves() {
             cpu.link_from = OpRef::NONE;
@@ -227,14 +259,18 @@ impl Run<'_> {
             Ok(entry) => entry,
             Err(Faulted) => return self.settle(),
         };
+        if std::mem::take(&mut self.used_up) {
+            self.consult(entry);
+        }
         let limited = !self.cpu.mode.flat_code && !self.cpu.page_in_limit;
-        let count = if single || limited { 1 } else { left.min(SLICE) };
+        let count = if single || limited { 1 } else { left.min(self.slice) };
         if count <= MAX_BLOCK {
             self.run_exactly(entry, count, limited);
         } else {
             self.cpu.budget = count - MAX_BLOCK;
             self.cpu.budget_mark = self.cpu.budget;
             run_ops(self.cpu, entry);
+            self.used_up = self.tier.is_some() && self.cpu.budget <= 0;
         }
         let ran = self.count();
         let ok = self.cpu.why == Why::Lookup;
@@ -389,14 +425,14 @@ impl Run<'_> {
 
 /// A copy of an op that runs just its own instruction.
 fn alone(op: &Op) -> Op {
-    Op { handler: op.alone, ..op.clone() }
+    Op { handler: Cell::new(op.alone), ..op.clone() }
 }
 
 /// Runs ops until one asks for the run loop.
 fn run_ops(cpu: &mut Cpu, entry: OpRef) {
     let mut op = entry;
     while !op.is_none() {
-        op = (op.get().handler)(cpu, op);
+        op = (op.get().handler.get())(cpu, op);
     }
 }
 

@@ -22,6 +22,7 @@ pub enum Bank {
 }
 
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub struct Entry {
     /// Linear address of the page, or an address that never has this index.
     pub tag: u64,
@@ -80,6 +81,10 @@ fn fresh() -> Box<[Entry; ENTRIES * BANKS]> {
 }
 
 impl Tlb {
+    /// Where the pointers to the current bank's entries are, for compiled code.
+    pub const READ: usize = std::mem::offset_of!(Self, current_read);
+    pub const WRITE: usize = std::mem::offset_of!(Self, current_write);
+
     pub fn new() -> Self {
         let mut tlb = Self {
             current_read: std::ptr::null(),

@@ -23,7 +23,7 @@ fn cpu() -> Cpu {
 fn run(cpu: &mut Cpu, bytes: &[u8]) -> Option<u8> {
     cpu.update_fpu();
     let Outcome::Block { ops, .. } = lower_block(bytes, 0, cpu.mode, 1) else { panic!("{bytes:02X?}") };
-    (ops[0].handler)(cpu, OpRef::new(&ops[0]));
+    (ops[0].handler.get())(cpu, OpRef::new(&ops[0]));
     match std::mem::replace(&mut cpu.why, Why::Lookup) {
         Why::Exception(Exception { vector, .. }) => Some(vector),
         _ => None,

@@ -34,7 +34,7 @@ fn run(cpu: &mut Cpu, bytes: &[u8]) -> Option<u8> {
         panic!("{bytes:X?} is one instruction");
     };
     cpu.why = Why::Lookup;
-    (ops[0].handler)(cpu, OpRef::new(&ops[0]));
+    (ops[0].handler.get())(cpu, OpRef::new(&ops[0]));
     match cpu.why {
         Why::Exception(Exception { vector, .. }) => Some(vector),
         Why::Lookup => None,

@@ -1,0 +1,86 @@
+//! The engine: the interpreter with the translator plugged in.
+
+use crate::arena::Arena;
+use crate::compiler::{OptLevel, Workshop};
+use crate::entry::{Report, Translations};
+use emu_core::interpreter::Interpreter;
+use emu_core::{Bus, Caps, Engine, Exit, Forget, Stop, VcpuState};
+use std::sync::Arc;
+
+/// When and how code is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Instructions from one sample to the next.
+    pub slice: i64,
+    /// Samples of a block that make it hot.
+    pub threshold: u32,
+    /// Compile on a thread of its own.
+    pub background: bool,
+    pub level: OptLevel,
+    /// Let Cranelift check its input: for tests.
+    pub verify: bool,
+    /// Bytes for machine code.
+    pub arena: usize,
+}
+
+impl Options {
+    /// Cold code is interpreted, hot code compiled in the background.
+    pub const AUTO: Self = Self {
+        slice: 8192,
+        threshold: 3,
+        background: true,
+        level: OptLevel::None,
+        verify: false,
+        arena: 256 << 20,
+    };
+    /// Compiles early.
+    pub const EAGER: Self = Self { slice: 2048, threshold: 1, ..Self::AUTO };
+    /// Compiles at once, on the guest's thread: equal runs compile equally.
+    pub const AT_ONCE: Self = Self { slice: 256, threshold: 1, background: false, ..Self::AUTO };
+}
+
+/// See the module.
+pub struct Jit {
+    interpreter: Interpreter,
+    report: Arc<Report>,
+}
+
+impl Jit {
+    /// Where the host cannot run compiled code, this is the interpreter alone.
+    pub fn new(options: Options) -> Self {
+        let report = Arc::new(Report::default());
+        let arena = Arena::new(options.arena).ok();
+        let workshop = Workshop::new(options.level, options.background, options.verify).ok();
+        let interpreter = match arena.zip(workshop) {
+            Some((arena, workshop)) => {
+                let tier = Translations::new(options, arena, workshop, report.clone());
+                Interpreter::with_tier(Box::new(tier))
+            }
+            None => Interpreter::new(),
+        };
+        Self { interpreter, report }
+    }
+
+    pub fn report(&self) -> Arc<Report> {
+        self.report.clone()
+    }
+
+    /// Instructions that compiled code has retired, and how often it was entered.
+    pub fn work(&self) -> (u64, u64) {
+        self.interpreter.tier_work()
+    }
+}
+
+impl Engine for Jit {
+    fn caps(&self) -> Caps {
+        self.interpreter.caps()
+    }
+
+    fn run(&mut self, cpu: &mut VcpuState, bus: &mut dyn Bus, stop: &Stop) -> Exit {
+        self.interpreter.run(cpu, bus, stop)
+    }
+
+    fn forget(&mut self, what: Forget) {
+        self.interpreter.forget(what);
+    }
+}

@@ -1,0 +1,190 @@
+//! What must be known of a region as a whole before it is translated.
+
+use crate::flags::{Need, Shape};
+use crate::region::{End, Goal, Region};
+use emu_core::interpreter::tier;
+use iced_x86::{InstructionInfoFactory, OpAccess};
+
+/// See the fields; all of them by block number.
+pub struct Facts {
+    /// Reachable blocks in reverse postorder: a block comes after all that lead to it, but for loops.
+    pub order: Vec<usize>,
+    pub place: Vec<usize>,
+    pub predecessors: Vec<usize>,
+    /// Flags are wanted when the block begins.
+    pub flags_wanted: Vec<bool>,
+    /// How the flags stand where several blocks lead.
+    pub shape: Vec<Shape>,
+    /// Registers (a bit each) that may have changed since the region was entered.
+    pub changed: Vec<u16>,
+    /// See [`tier::Region::need`].
+    pub need: i64,
+}
+
+impl Facts {
+    pub fn of(region: &Region) -> Self {
+        let order = order(region);
+        let count = region.blocks.len();
+        let mut place = vec![usize::MAX; count];
+        for (n, block) in order.iter().enumerate() {
+            place[*block] = n;
+        }
+        let mut facts = Self {
+            predecessors: vec![0; count],
+            flags_wanted: vec![false; count],
+            shape: vec![Shape::Memory; count],
+            changed: vec![0; count],
+            need: 1,
+            order,
+            place,
+        };
+        for block in &facts.order {
+            for next in region.successors(*block) {
+                facts.predecessors[next] += 1;
+            }
+        }
+        facts.find_wanted_flags(region);
+        facts.find_shapes(region);
+        facts.find_changes(region);
+        facts.need = (facts.longest_path(region) - tier::Region::RESERVE).max(1);
+        facts
+    }
+
+    /// An edge that leads back, to a block that comes earlier: every loop has one, and there the budget is looked at.
+    pub fn leads_back(&self, from: usize, to: usize) -> bool {
+        self.place[to] <= self.place[from]
+    }
+
+    /// Flags are wanted at the end of a block.
+    fn wanted_behind(&self, region: &Region, block: usize) -> bool {
+        let leaves = match region.blocks[block].end {
+            End::Goto(goal) => matches!(goal, Goal::Outside(_)),
+            End::Branch { taken, next } => {
+                matches!(taken, Goal::Outside(_)) || matches!(next, Goal::Outside(_))
+            }
+            End::Call { .. } | End::Return | End::Indirect | End::Interpret(_) => true,
+        };
+        let next = region.successors(block);
+        leaves || next.iter().any(|next| self.flags_wanted[*next] || self.leads_back(block, *next))
+    }
+
+    fn find_wanted_flags(&mut self, region: &Region) {
+        loop {
+            let mut stable = true;
+            for n in (0..self.order.len()).rev() {
+                let block = self.order[n];
+                let first = region.blocks[block]
+                    .insns
+                    .iter()
+                    .map(|insn| Need::of(&insn.instruction))
+                    .find(|need| *need != Need::Passes);
+                let wanted = match first {
+                    Some(need) => need == Need::Wants,
+                    None => self.wanted_behind(region, block),
+                };
+                stable &= wanted == self.flags_wanted[block];
+                self.flags_wanted[block] = wanted;
+            }
+            if stable {
+                return;
+            }
+        }
+    }
+
+    fn find_shapes(&mut self, region: &Region) {
+        let mut known: Vec<Option<Shape>> = vec![None; region.blocks.len()];
+        known[region.entry] = Some(Shape::Memory);
+        loop {
+            let mut stable = true;
+            for block in &self.order {
+                let Some(mut shape) = known[*block] else { continue };
+                for insn in &region.blocks[*block].insns {
+                    shape = shape.after(&insn.instruction);
+                }
+                for next in region.successors(*block) {
+                    let joined =
+                        known[next].map_or(shape, |other| if other == shape { shape } else { Shape::Memory });
+                    stable &= known[next] == Some(joined);
+                    known[next] = Some(joined);
+                }
+            }
+            if stable {
+                break;
+            }
+        }
+        self.shape = known.into_iter().map(|shape| shape.unwrap_or(Shape::Memory)).collect();
+    }
+
+    fn find_changes(&mut self, region: &Region) {
+        let mut info = InstructionInfoFactory::new();
+        let writes: Vec<u16> = region
+            .blocks
+            .iter()
+            .map(|block| {
+                block.insns.iter().fold(0, |bits, insn| bits | written(&mut info, &insn.instruction))
+            })
+            .collect();
+        loop {
+            let mut stable = true;
+            for block in &self.order {
+                let out = self.changed[*block] | writes[*block];
+                for next in region.successors(*block) {
+                    stable &= self.changed[next] | out == self.changed[next];
+                    self.changed[next] |= out;
+                }
+            }
+            if stable {
+                return;
+            }
+        }
+    }
+
+    /// The most instructions on a way that leads back nowhere.
+    fn longest_path(&self, region: &Region) -> i64 {
+        let mut until = vec![0i64; region.blocks.len()];
+        let mut longest = 0;
+        for block in &self.order {
+            let through = until[*block] + region.blocks[*block].insns.len() as i64;
+            longest = longest.max(through);
+            for next in region.successors(*block) {
+                if !self.leads_back(*block, next) {
+                    until[next] = until[next].max(through);
+                }
+            }
+        }
+        longest
+    }
+}
+
+/// General registers that an instruction may write.
+pub fn written(info: &mut InstructionInfoFactory, i: &iced_x86::Instruction) -> u16 {
+    let writes = |access| {
+        !matches!(access, OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess)
+    };
+    let used = info.info(i).used_registers().iter();
+    used.filter(|used| writes(used.access()) && used.register().is_gpr())
+        .fold(0, |bits, used| bits | 1 << used.register().full_register().number())
+}
+
+/// The blocks that can be reached, in reverse postorder.
+fn order(region: &Region) -> Vec<usize> {
+    let mut seen = vec![false; region.blocks.len()];
+    let mut postorder = Vec::new();
+    let mut stack = vec![(region.entry, region.successors(region.entry))];
+    seen[region.entry] = true;
+    while let Some((block, left)) = stack.last_mut() {
+        match left.pop() {
+            Some(next) if !seen[next] => {
+                seen[next] = true;
+                stack.push((next, region.successors(next)));
+            }
+            Some(_) => {}
+            None => {
+                postorder.push(*block);
+                stack.pop();
+            }
+        }
+    }
+    postorder.reverse();
+    postorder
+}

@@ -1,0 +1,311 @@
+//! Finding a region: the instructions that direct branches reach from a hot block, as basic blocks.
+//!
+//! Offsets count from the start of the page of the entry; they may be negative or beyond it. Nothing in a region depends
+//! on the linear address of that page, so it serves every mapping of its frame.
+
+use crate::translate::{Emit, pick};
+use emu_core::Frame;
+use emu_core::interpreter::Mode;
+use emu_core::interpreter::tier::{Place, Span};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, OpKind};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Instructions in a region.
+const LIMIT: usize = 150;
+const PAGE: i64 = 4096;
+
+/// An instruction that the translator knows.
+#[derive(Clone, Copy)]
+pub struct Insn {
+    pub instruction: Instruction,
+    pub off: i64,
+    pub emit: Emit,
+}
+
+impl Insn {
+    /// Offset of the instruction after it.
+    pub fn end(&self) -> i64 {
+        self.off + self.instruction.len() as i64
+    }
+}
+
+/// Where control goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// A block of the region.
+    Block(usize),
+    /// This offset, which is not in the region.
+    Outside(i64),
+}
+
+/// How a block ends. The instruction of a transfer is the last of its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Goto(Goal),
+    /// Jcc.
+    Branch {
+        taken: Goal,
+        next: Goal,
+    },
+    /// CALL with a direct target.
+    Call {
+        target: Goal,
+        back: i64,
+    },
+    Return,
+    /// JMP or CALL to an address in a register or in memory.
+    Indirect,
+    /// The interpreter must execute the instruction here.
+    Interpret(i64),
+}
+
+/// A basic block.
+#[derive(Clone)]
+pub struct Block {
+    pub off: i64,
+    pub insns: Vec<Insn>,
+    pub end: End,
+}
+
+/// The code of a region.
+pub struct Region {
+    pub mode: Mode,
+    pub blocks: Vec<Block>,
+    /// The block where it is entered; nothing in the region leads there.
+    pub entry: usize,
+    /// Offsets behind the calls that stay inside the region, with the blocks there.
+    pub returns: Vec<(i64, usize)>,
+    pub other_page: Option<(i64, Frame)>,
+}
+
+impl Region {
+    /// Blocks that control may reach from `block` without leaving the region.
+    pub fn successors(&self, block: usize) -> Vec<usize> {
+        let inside = |goal: Goal| match goal {
+            Goal::Block(n) => Some(n),
+            Goal::Outside(_) => None,
+        };
+        match self.blocks[block].end {
+            End::Goto(goal) | End::Call { target: goal, .. } => inside(goal).into_iter().collect(),
+            End::Branch { taken, next } => {
+                let (a, b) = (inside(taken), inside(next));
+                if a == b { a.into_iter().collect() } else { a.into_iter().chain(b).collect() }
+            }
+            End::Return => self.returns.iter().map(|(_, block)| *block).collect(),
+            End::Indirect | End::Interpret(_) => Vec::new(),
+        }
+    }
+
+    pub fn instructions(&self) -> usize {
+        self.blocks.iter().map(|block| block.insns.len()).sum()
+    }
+}
+
+struct Page {
+    pages: i64,
+    frame: Frame,
+    bytes: Vec<u8>,
+}
+
+/// The code around a place, as far as it has been looked at.
+struct Scan<'a> {
+    place: &'a Place<'a>,
+    pages: Vec<Page>,
+    insns: BTreeMap<i64, Insn>,
+    leaders: BTreeSet<i64>,
+    unknown: BTreeSet<i64>,
+    queue: VecDeque<i64>,
+}
+
+/// The region at a hot place, and the bytes it was read from; `None` if not even its first instruction is known.
+pub fn form(place: &Place<'_>) -> Option<(Region, Vec<Span>)> {
+    let start = place.offset as i64;
+    let mut scan = Scan {
+        place,
+        pages: Vec::new(),
+        insns: BTreeMap::new(),
+        leaders: BTreeSet::new(),
+        unknown: BTreeSet::new(),
+        queue: VecDeque::new(),
+    };
+    scan.lead(start);
+    while let Some(off) = scan.queue.pop_front() {
+        scan.follow(off);
+    }
+    if !scan.insns.contains_key(&start) {
+        return None;
+    }
+    let spans = scan.spans();
+    Some((scan.into_region(start), spans))
+}
+
+impl Scan<'_> {
+    /// A branch goes to `off`.
+    fn lead(&mut self, off: i64) {
+        if self.leaders.insert(off) {
+            self.queue.push_back(off);
+        }
+    }
+
+    /// Decodes from `off` on, until control goes elsewhere.
+    fn follow(&mut self, start: i64) {
+        let mut off = start;
+        loop {
+            if self.insns.contains_key(&off) {
+                self.leaders.insert(off);
+                return;
+            }
+            if self.insns.len() >= LIMIT {
+                return;
+            }
+            let Some(insn) = self.decode(off) else {
+                self.unknown.insert(off);
+                return;
+            };
+            self.insns.insert(off, insn);
+            let next = insn.end();
+            match insn.instruction.flow_control() {
+                FlowControl::Next => off = next,
+                FlowControl::ConditionalBranch => {
+                    self.lead(next);
+                    self.lead(self.target(&insn));
+                    return;
+                }
+                FlowControl::UnconditionalBranch => return self.lead(self.target(&insn)),
+                FlowControl::Call => {
+                    self.lead(self.target(&insn));
+                    self.lead(next);
+                    return;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// The target of a direct branch.
+    fn target(&self, insn: &Insn) -> i64 {
+        match insn.instruction.op0_kind() {
+            OpKind::NearBranch32 => i64::from(insn.instruction.near_branch32() as i32),
+            _ => insn.instruction.near_branch64() as i64,
+        }
+    }
+
+    /// The instruction at `off`, if it lies in one of the pages and the translator knows it.
+    fn decode(&mut self, off: i64) -> Option<Insn> {
+        let mode = self.place.mode;
+        let bits = if mode.long { 64 } else { 32 };
+        let page = self.page(off.div_euclid(PAGE))?;
+        let bytes = &page.bytes[off.rem_euclid(PAGE) as usize..];
+        let instruction = Decoder::with_ip(bits, bytes, off as u64, DecoderOptions::NONE).decode();
+        if instruction.is_invalid() {
+            return None;
+        }
+        pick(&instruction, mode).map(|emit| Insn { instruction, off, emit })
+    }
+
+    fn page(&mut self, pages: i64) -> Option<&Page> {
+        if let Some(n) = self.pages.iter().position(|page| page.pages == pages) {
+            return Some(&self.pages[n]);
+        }
+        if self.pages.len() == 2 {
+            return None;
+        }
+        let frame = if pages == 0 { self.place.frame } else { self.place.page(pages)? };
+        if frame == self.place.frame && pages != 0 {
+            return None;
+        }
+        let mut bytes = vec![0; PAGE as usize];
+        self.place.memory().read_frame(frame, 0, &mut bytes);
+        self.pages.push(Page { pages, frame, bytes });
+        self.pages.last()
+    }
+
+    /// The bytes of all instructions, in runs.
+    fn spans(&self) -> Vec<Span> {
+        let mut runs: Vec<(i64, i64)> = Vec::new();
+        for insn in self.insns.values() {
+            match runs.last_mut() {
+                Some((_, end)) if insn.off <= *end && insn.off.rem_euclid(PAGE) != 0 => {
+                    *end = insn.end().max(*end);
+                }
+                _ => runs.push((insn.off, insn.end())),
+            }
+        }
+        let span = |(start, end): (i64, i64)| {
+            let page = self.pages.iter().find(|page| page.pages == start.div_euclid(PAGE))?;
+            let at = start.rem_euclid(PAGE) as usize;
+            let bytes = page.bytes[at..at + (end - start) as usize].to_vec();
+            Some(Span { frame: page.frame, offset: at as u64, bytes })
+        };
+        runs.into_iter().filter_map(span).collect()
+    }
+
+    fn into_region(self, start: i64) -> Region {
+        let starts: Vec<i64> =
+            self.leaders.iter().copied().filter(|off| self.insns.contains_key(off)).collect();
+        let mut blocks: Vec<Block> = starts.iter().map(|off| self.block(*off, &starts)).collect();
+        let mut returns = Vec::new();
+        for block in &blocks {
+            if let End::Call { target: Goal::Block(_), back } = block.end
+                && let Ok(n) = starts.binary_search(&back)
+                && !returns.contains(&(back, n))
+            {
+                returns.push((back, n));
+            }
+        }
+        returns.truncate(MAX_RETURNS);
+        let mut entry = starts.binary_search(&start).unwrap_or(0);
+        let other_page = self.pages.iter().find(|page| page.pages != 0).map(|page| (page.pages, page.frame));
+        let again = |block: &Block| -> bool {
+            let goals = match block.end {
+                End::Goto(goal) | End::Call { target: goal, .. } => [Some(goal), None],
+                End::Branch { taken, next } => [Some(taken), Some(next)],
+                _ => [None, None],
+            };
+            goals.contains(&Some(Goal::Block(entry)))
+        };
+        if blocks.iter().any(again) || returns.iter().any(|(_, block)| *block == entry) {
+            // The entry apart from the loop: what is known of the flags in the loop does not hold here.
+            let copy = blocks[entry].clone();
+            entry = blocks.len();
+            blocks.push(copy);
+        }
+        Region { mode: self.place.mode, blocks, entry, returns, other_page }
+    }
+
+    fn goal(&self, off: i64, starts: &[i64]) -> Goal {
+        starts.binary_search(&off).map_or(Goal::Outside(off), Goal::Block)
+    }
+
+    fn block(&self, start: i64, starts: &[i64]) -> Block {
+        let mut insns = Vec::new();
+        let mut off = start;
+        let end = loop {
+            let Some(insn) = self.insns.get(&off) else {
+                break if self.unknown.contains(&off) {
+                    End::Interpret(off)
+                } else {
+                    End::Goto(Goal::Outside(off))
+                };
+            };
+            insns.push(*insn);
+            off = insn.end();
+            let goal = |off| self.goal(off, starts);
+            match insn.instruction.flow_control() {
+                FlowControl::Next if starts.binary_search(&off).is_ok() => break End::Goto(goal(off)),
+                FlowControl::Next => {}
+                FlowControl::ConditionalBranch => {
+                    break End::Branch { taken: goal(self.target(insn)), next: goal(off) };
+                }
+                FlowControl::UnconditionalBranch => break End::Goto(goal(self.target(insn))),
+                FlowControl::Call => break End::Call { target: goal(self.target(insn)), back: off },
+                FlowControl::Return => break End::Return,
+                _ => break End::Indirect,
+            }
+        };
+        Block { off: start, insns, end }
+    }
+}
+
+/// Places that a RET of the region is tried for.
+const MAX_RETURNS: usize = 4;

@@ -1,0 +1,151 @@
+//! The translator and the interpreter step by step: equal state, memory and count at every stop.
+
+mod flat;
+mod program;
+
+use emu_core::interpreter::Interpreter;
+use emu_core::vcpu::{Segment, VcpuState, cr0};
+use emu_core::{Engine, Exit, Stop};
+use flat::{FlatBus, long_mode_state};
+use jit::{Jit, Options};
+use program::{Numbers, Program};
+
+const RAM: u64 = 1 << 18;
+const CODE: u64 = 0x8000;
+const DATA: u64 = 0x1_0000;
+const STACK: u64 = 0x2_0000;
+
+/// Samples as often as can be, and has Cranelift check what it is given.
+const OPTIONS: Options = Options { slice: 65, verify: true, arena: 16 << 20, ..Options::AT_ONCE };
+
+struct Machine<E> {
+    engine: E,
+    bus: FlatBus,
+    cpu: VcpuState,
+}
+
+impl<E: Engine> Machine<E> {
+    fn new(engine: E, bits: u32, code: &[u8], at: u64, numbers: &mut Numbers) -> Self {
+        let bus = FlatBus::new(RAM);
+        let mut cpu = if bits == 64 { long_mode_state(&bus.memory) } else { flat32() };
+        bus.memory.write(at, code);
+        for gpr in &mut cpu.gpr {
+            *gpr = numbers.next() >> (64 - bits);
+        }
+        (cpu.gpr[3], cpu.gpr[6], cpu.gpr[7]) = (DATA + 0x80, DATA + 0x100, DATA + 0xFFE);
+        (cpu.gpr[4], cpu.gpr[5]) = (STACK, 3000);
+        cpu.rip = at;
+        let data: Vec<u8> = (0..0x2000).map(|_| numbers.next() as u8).collect();
+        bus.memory.write(DATA, &data);
+        Self { engine, bus, cpu }
+    }
+
+    fn run(&mut self, instructions: u64) -> Exit {
+        self.bus.left = instructions;
+        self.engine.run(&mut self.cpu, &mut self.bus, &Stop::default())
+    }
+
+    fn contents(&self) -> Vec<u8> {
+        let mut bytes = vec![0; RAM as usize];
+        self.bus.memory.read(0, &mut bytes);
+        bytes
+    }
+}
+
+fn flat32() -> VcpuState {
+    let mut cpu = VcpuState::at_reset(emu_core::isa::cpuid::DEFAULT, 0);
+    cpu.cr0 |= cr0::PE;
+    let flat = |rights| Segment { selector: 8, rights, limit: u32::MAX, base: 0 };
+    cpu.seg = [flat(0xC093); 6];
+    cpu.seg[1] = flat(0xC09B);
+    cpu
+}
+
+/// Runs code under both engines in steps of the given lengths; instructions that compiled code retired.
+fn compare(bits: u32, code: &[u8], at: u64, seed: u64, steps: impl Iterator<Item = u64>) -> u64 {
+    let mut reference = Machine::new(Interpreter::new(), bits, code, at, &mut Numbers::new(seed));
+    let mut judged = Machine::new(Jit::new(OPTIONS), bits, code, at, &mut Numbers::new(seed));
+    for (n, step) in steps.enumerate() {
+        let exits = (reference.run(step), judged.run(step));
+        let context = || format!("seed {seed}, {bits} bits, step {n} of {step}, code {code:02x?}");
+        assert_eq!(exits.0, exits.1, "{}", context());
+        assert_eq!(reference.bus.retired, judged.bus.retired, "{}", context());
+        if reference.cpu != judged.cpu {
+            let fields = |cpu: &VcpuState| format!("{cpu:#x?}");
+            let (a, b) = (fields(&reference.cpu), fields(&judged.cpu));
+            let apart: Vec<_> = a.lines().zip(b.lines()).filter(|(a, b)| a != b).collect();
+            panic!("{}: interpreter against translator: {apart:#?}", context());
+        }
+        if exits.0 == Exit::Shutdown {
+            break;
+        }
+    }
+    let (a, b) = (reference.contents(), judged.contents());
+    let apart = (0..a.len()).find(|n| a[*n] != b[*n]);
+    assert_eq!(apart, None, "memory; seed {seed}, {bits} bits, code {code:02x?}");
+    assert_eq!(reference.bus.accesses, judged.bus.accesses, "seed {seed}");
+    judged.engine.work().0
+}
+
+/// Seeds to try, from the environment where a longer run is wanted.
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let first = number("POSADA_SEED").unwrap_or(0);
+    first..first + number("POSADA_SEEDS").unwrap_or(150)
+}
+
+fn random_loops(bits: u32) {
+    let mut compiled = 0;
+    for seed in seeds() {
+        let numbers = &mut Numbers::new(seed);
+        let code = Program::new(numbers, bits).looping();
+        // Some loops lie across the end of a page.
+        let at = if seed % 3 == 0 { CODE + 0x1000 - 1 - numbers.below(code.len() as u64) } else { CODE };
+        let mut steps = Numbers::new(seed ^ 0x5555);
+        let steps = (0..400).map(move |_| match steps.below(4) {
+            0 => 1 + steps.below(100),
+            1 => 70 + steps.below(60),
+            _ => 100 + steps.below(600),
+        });
+        compiled += compare(bits, &code, at, seed, steps);
+    }
+    assert!(compiled > 0, "nothing was compiled");
+    eprintln!("{bits} bits: {compiled} instructions in compiled code");
+}
+
+#[test]
+fn random_loops_of_32_bits() {
+    random_loops(32);
+}
+
+#[test]
+fn random_loops_of_64_bits() {
+    random_loops(64);
+}
+
+#[test]
+fn the_budget_may_end_at_every_instruction_of_a_compiled_loop() {
+    // l: add eax,[ebx]; adc [esi],eax; inc ecx; dec ebp; jnz l; jmp $
+    let code = [0x03, 0x03, 0x11, 0x06, 0x41, 0x4D, 0x75, 0xF8, 0xEB, 0xFE];
+    let compiled = compare(32, &code, CODE, 1, (0..400).map(|n| if n < 20 { 100 } else { 65 + n % 23 }));
+    assert!(compiled > 4_000, "{compiled}");
+}
+
+#[test]
+fn a_compiled_loop_that_rewrites_itself() {
+    // l: add eax,1; inc edx; test dl,dl; jnz m; inc byte [CODE+2] (the immediate); m: dec ebp; jnz l; jmp $
+    let code = [
+        0x83, 0xC0, 0x01, 0x42, 0x84, 0xD2, 0x75, 0x06, 0xFE, 0x05, 0x02, 0x80, 0, 0, 0x4D, 0x75, 0xEF, 0xEB,
+        0xFE,
+    ];
+    let compiled = compare(32, &code, CODE, 2, std::iter::repeat_n(500, 40));
+    assert!(compiled > 10_000, "{compiled}");
+}
+
+#[test]
+fn calls_and_returns_inside_a_region() {
+    // l: call f; dec ebp; jnz l; jmp $; f: push ebx; pop edx; ret
+    let code = [0xE8, 5, 0, 0, 0, 0x4D, 0x75, 0xF8, 0xEB, 0xFE, 0x53, 0x5A, 0xC3];
+    let compiled = compare(32, &code, CODE, 3, std::iter::repeat_n(500, 30));
+    assert!(compiled > 10_000, "{compiled}");
+}

@@ -1,0 +1,269 @@
+//! Random loops: instructions of all translated families and some that are not, with branches, calls and pushes.
+
+use iced_x86::{Decoder, DecoderOptions, FlowControl, InstructionInfoFactory, OpAccess, Register};
+
+/// A small generator of numbers (xorshift): a seed makes a program.
+pub struct Numbers(u64);
+
+impl Numbers {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
+        (self.next() >> 11) % n
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// Opcodes with a ModRM byte; those of two bytes begin with 0F.
+const WITH_MODRM: &[&[u8]] = &[
+    &[0x00],
+    &[0x01],
+    &[0x02],
+    &[0x03],
+    &[0x08],
+    &[0x09],
+    &[0x0A],
+    &[0x0B],
+    &[0x10],
+    &[0x11],
+    &[0x12],
+    &[0x13],
+    &[0x18],
+    &[0x19],
+    &[0x1A],
+    &[0x1B],
+    &[0x20],
+    &[0x21],
+    &[0x22],
+    &[0x23],
+    &[0x28],
+    &[0x29],
+    &[0x2A],
+    &[0x2B],
+    &[0x30],
+    &[0x31],
+    &[0x32],
+    &[0x33],
+    &[0x38],
+    &[0x39],
+    &[0x3A],
+    &[0x3B],
+    &[0x80],
+    &[0x81],
+    &[0x83],
+    &[0x84],
+    &[0x85],
+    &[0x86],
+    &[0x87],
+    &[0x88],
+    &[0x89],
+    &[0x8A],
+    &[0x8B],
+    &[0x8D],
+    &[0xC0],
+    &[0xC1],
+    &[0xD0],
+    &[0xD1],
+    &[0xD2],
+    &[0xD3],
+    &[0xC6],
+    &[0xC7],
+    &[0xF6],
+    &[0xF7],
+    &[0xFE],
+    &[0x69],
+    &[0x6B],
+    &[0x63],
+    &[0x0F, 0xA3],
+    &[0x0F, 0xAB],
+    &[0x0F, 0xB3],
+    &[0x0F, 0xBB],
+    &[0x0F, 0xBA],
+    &[0x0F, 0xA4],
+    &[0x0F, 0xA5],
+    &[0x0F, 0xAC],
+    &[0x0F, 0xAD],
+    &[0x0F, 0xAF],
+    &[0x0F, 0xB0],
+    &[0x0F, 0xB1],
+    &[0x0F, 0xB6],
+    &[0x0F, 0xB7],
+    &[0x0F, 0xBE],
+    &[0x0F, 0xBF],
+    &[0x0F, 0xBC],
+    &[0x0F, 0xBD],
+    &[0x0F, 0xB8],
+    &[0x0F, 0xC0],
+    &[0x0F, 0xC1],
+    &[0x0F, 0x1F],
+];
+/// Opcodes without one; a register may be added to those of a row of eight.
+const WITHOUT: &[&[u8]] = &[
+    &[0x04],
+    &[0x05],
+    &[0x14],
+    &[0x15],
+    &[0x1C],
+    &[0x1D],
+    &[0x24],
+    &[0x25],
+    &[0x2C],
+    &[0x2D],
+    &[0x3C],
+    &[0x3D],
+    &[0xA8],
+    &[0xA9],
+    &[0x98],
+    &[0x99],
+    &[0xF5],
+    &[0xF8],
+    &[0xF9],
+    &[0x90],
+    &[0x9E],
+    &[0x9F],
+    &[0x27],
+];
+const ROWS: &[&[u8]] = &[&[0x40], &[0x48], &[0x90], &[0xB0], &[0xB8], &[0x0F, 0xC8]];
+
+/// Registers that hold the data's address, the counter and the stack pointer: programs do not write them.
+pub const KEPT: [Register; 5] = [Register::RBX, Register::RSP, Register::RBP, Register::RSI, Register::RDI];
+
+pub struct Program<'a> {
+    pub numbers: &'a mut Numbers,
+    pub bits: u32,
+    info: InstructionInfoFactory,
+}
+
+impl<'a> Program<'a> {
+    pub fn new(numbers: &'a mut Numbers, bits: u32) -> Self {
+        Self { numbers, bits, info: InstructionInfoFactory::new() }
+    }
+
+    fn pick<'b>(&mut self, from: &[&'b [u8]]) -> &'b [u8] {
+        from[self.numbers.below(from.len() as u64) as usize]
+    }
+
+    /// Bytes that may be an instruction.
+    fn draft(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if self.numbers.one_in(6) {
+            bytes.push(0x66);
+        }
+        let kind = self.numbers.below(10);
+        let conditional = self.numbers.one_in(8);
+        let opcode: Vec<u8> = match kind {
+            _ if conditional => {
+                let row = if self.numbers.one_in(2) { 0x40 } else { 0x90 };
+                vec![0x0F, row + self.numbers.below(16) as u8]
+            }
+            0 => self.pick(WITHOUT).to_vec(),
+            1 => {
+                let mut row = self.pick(ROWS).to_vec();
+                *row.last_mut().expect("an opcode") += self.numbers.below(8) as u8;
+                row
+            }
+            _ => self.pick(WITH_MODRM).to_vec(),
+        };
+        let counts = [&[0x0F, 0xBC][..], &[0x0F, 0xBD], &[0x0F, 0xB8]].contains(&&opcode[..]);
+        if counts && self.numbers.one_in(2) {
+            bytes.push(0xF3);
+        }
+        let memory = self.numbers.one_in(2);
+        if self.bits == 64 && self.numbers.one_in(2) {
+            // No other base register than those that hold addresses.
+            let rex = 0x40 | self.numbers.below(16) as u8;
+            bytes.push(if memory { rex & !3 } else { rex });
+        }
+        bytes.extend(&opcode);
+        let reg = self.numbers.below(8) as u8;
+        if memory {
+            let base = [3, 6, 7][self.numbers.below(3) as usize];
+            bytes.push(0x40 | reg << 3 | base);
+            bytes.push(self.numbers.next() as u8);
+        } else {
+            bytes.push(0xC0 | reg << 3 | self.numbers.below(8) as u8);
+        }
+        bytes.extend(self.numbers.next().to_le_bytes());
+        bytes
+    }
+
+    /// One instruction that leaves the kept registers alone.
+    pub fn instruction(&mut self) -> Vec<u8> {
+        loop {
+            let mut bytes = self.draft();
+            let i = Decoder::new(self.bits, &bytes, DecoderOptions::NONE).decode();
+            let divides = matches!(i.mnemonic(), iced_x86::Mnemonic::Div | iced_x86::Mnemonic::Idiv);
+            if i.is_invalid() || i.flow_control() != FlowControl::Next || (divides && !self.numbers.one_in(8))
+            {
+                continue;
+            }
+            let writes = |access| {
+                !matches!(
+                    access,
+                    OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
+                )
+            };
+            let used = self.info.info(&i).used_registers();
+            if used.iter().any(|r| writes(r.access()) && KEPT.contains(&r.register().full_register())) {
+                continue;
+            }
+            bytes.truncate(i.len());
+            return bytes;
+        }
+    }
+
+    fn run(&mut self, most: u64) -> Vec<u8> {
+        let count = 1 + self.numbers.below(most);
+        (0..count).flat_map(|_| self.instruction()).collect()
+    }
+
+    /// `l: ...; dec ebp; jnz l; jmp $; f: ...; ret`.
+    pub fn looping(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        let mut calls = Vec::new();
+        for _ in 0..2 + self.numbers.below(8) {
+            match self.numbers.below(8) {
+                0 => {
+                    let skipped = self.run(3);
+                    body.extend([0x70 + self.numbers.below(16) as u8, skipped.len() as u8]);
+                    body.extend(skipped);
+                }
+                1 => {
+                    calls.push(body.len());
+                    body.extend([0xE8, 0, 0, 0, 0]);
+                }
+                2 => {
+                    let register = self.numbers.below(3) as u8;
+                    body.push(0x50 + register);
+                    body.extend(self.run(2));
+                    body.push(0x58 + register);
+                }
+                _ => body.extend(self.run(2)),
+            }
+        }
+        body.extend([0xFF, 0xCD, 0x0F, 0x85]);
+        let back = -(body.len() as i32 + 4);
+        body.extend(back.to_le_bytes());
+        body.extend([0xEB, 0xFE]);
+        let function = body.len();
+        for call in calls {
+            let distance = (function - call - 5) as u32;
+            body[call + 1..call + 5].copy_from_slice(&distance.to_le_bytes());
+        }
+        body.extend(self.run(4));
+        body.push(0xC3);
+        body
+    }
+}
