@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use emu_core::Engine;
 use emu_core::interpreter::Interpreter;
 use emu_core::isa::cpuid;
+use jit::{Jit, Options};
 use machine::{Cpu, Disk, Firmware, Linux, Machine, MachineConfig, TimeMode};
 use std::path::{Path, PathBuf};
 
@@ -139,6 +140,8 @@ fn cpu(name: Option<&str>) -> Result<Cpu> {
 fn engine(choice: EngineChoice) -> Box<dyn Engine> {
     match choice {
         EngineChoice::Interpreter => Box::new(Interpreter::new()),
+        EngineChoice::Auto => Box::new(Jit::new(Options::AUTO)),
+        EngineChoice::Jit => Box::new(Jit::new(Options::EAGER)),
     }
 }
 

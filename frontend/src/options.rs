@@ -165,6 +165,10 @@ pub struct State {
 pub enum EngineChoice {
     /// The reference interpreter
     Interpreter,
+    /// The interpreter for cold code, compiled code where it is hot
+    Auto,
+    /// As auto, but compiled as early as can be
+    Jit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,6 +2,7 @@
 
 use emu_core::Engine;
 use emu_core::interpreter::Interpreter;
+use jit::{Jit, Options};
 
 /// There is no engine of this name.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +12,8 @@ pub struct UnknownEngine(String, String);
 type Make = fn() -> Box<dyn Engine>;
 
 /// One row per engine.
-pub const ENGINES: [(&str, Make); 1] = [("interpreter", || Box::new(Interpreter::new()))];
+pub const ENGINES: [(&str, Make); 2] =
+    [("interpreter", || Box::new(Interpreter::new())), ("jit", || Box::new(Jit::new(Options::AT_ONCE)))];
 
 /// A new engine of this name.
 ///
