@@ -203,8 +203,7 @@ fn xsave_image(bytes: &mut [u8], rng: &mut Rng) {
     header[0] = rng.below(8) as u8;
     if rng.chance(20) {
         (header[8], header[15]) = (7, 0x80);
-    }
-    if rng.chance(10) {
+    } else if rng.chance(10) {
         // Only bits that no host's components have: which of the others are valid depends on it.
         let at = rng.pick(&[3, 4, 5, 6, 8, 9, 11, 16, 20, 23]);
         header[at] |= 1 << rng.below(8);
