@@ -196,12 +196,14 @@ fn fx_image(bytes: &mut [u8], rng: &mut Rng) {
     }
 }
 
-/// The header of an XSAVE area in standard form (Intel SDM Vol. 1 13.4.2): mostly a good one.
+/// The header of an XSAVE area (Intel SDM Vol. 1 13.4.2): mostly a good one, of the standard or the compacted form.
 fn xsave_image(bytes: &mut [u8], rng: &mut Rng) {
     fx_image(bytes, rng);
     let mut header = [0u8; 64];
     header[0] = rng.below(8) as u8;
-    if rng.chance(10) {
+    if rng.chance(20) {
+        (header[8], header[15]) = (7, 0x80);
+    } else if rng.chance(10) {
         // Only bits that no host's components have: which of the others are valid depends on it.
         let at = rng.pick(&[3, 4, 5, 6, 8, 9, 11, 16, 20, 23]);
         header[at] |= 1 << rng.below(8);
