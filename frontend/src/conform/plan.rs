@@ -21,8 +21,11 @@ const SEQUENCE_EVERY: usize = 12;
 /// What is to be tried.
 pub struct Plan {
     pub forms: BTreeSet<usize>,
+    /// Nothing was chosen on the command line.
+    pub everything: bool,
     subjects: Vec<Subject>,
-    pub seed: u64,
+    sizes: Vec<CodeSize>,
+    seed: u64,
     round: Option<u64>,
 }
 
@@ -34,27 +37,24 @@ impl Plan {
             [] => CodeSize::ALL.to_vec(),
             sizes => sizes.iter().map(|size| (*size).into()).collect(),
         };
-        let families = families(&options.family)?;
-        let names = &options.form;
-        check_names(names)?;
-        let wanted = |form: &Form| {
-            sizes.contains(&form.size)
-                && (families.is_empty() || families.contains(&form.family))
-                && (names.is_empty() || names.contains(&format!("{:?}", form.code)))
-        };
-        let forms: BTreeSet<usize> = testable().filter(|n| wanted(&forms()[*n])).collect();
-        let everything = families.is_empty() && names.is_empty();
-        let sequences = everything || names.iter().chain(&options.family).any(|name| name == SEQUENCE);
-        let forms = if names.iter().chain(&options.family).all(|name| name == SEQUENCE) && !everything {
-            BTreeSet::new()
-        } else {
-            forms
-        };
-        let subjects = subjects(&forms, if sequences { &sizes } else { &[] });
+        let chosen = Chosen::new(options)?;
+        let forms: BTreeSet<usize> =
+            testable().filter(|n| sizes.contains(&forms()[*n].size) && chosen.has(&forms()[*n])).collect();
+        let subjects = subjects(&forms, if chosen.sequences { &sizes } else { &[] });
         if subjects.is_empty() {
-            bail!("nothing of that can be tried here: {}", why_not(options));
+            bail!("nothing of that can be tried here: {}", chosen.why_not());
         }
-        Ok(Self { forms, subjects, seed, round: options.round })
+        let everything = chosen.everything() && options.size.is_empty() && options.round.is_none();
+        Ok(Self { forms, everything, subjects, sizes, seed, round: options.round })
+    }
+
+    /// One job of each form, and `sequences` of each code size.
+    pub fn sample(&self, form: (u32, u32), sequences: u64, sequence: (u32, u32)) -> Vec<Job> {
+        let job =
+            |subject, round, (programs, inputs)| Job { subject, seed: self.seed, round, programs, inputs };
+        let forms = self.forms.iter().map(|n| job(Subject::Form(*n), 0, form));
+        let rounds = self.sizes.iter().flat_map(|size| (0..sequences).map(|round| (*size, round)));
+        forms.chain(rounds.map(|(size, round)| job(Subject::Sequence(size), round, sequence))).collect()
     }
 
     /// The jobs, until the time or the number of vectors is used up.
@@ -105,29 +105,57 @@ pub fn testable() -> impl Iterator<Item = usize> {
     })
 }
 
-fn families(names: &[String]) -> Result<Vec<Family>> {
-    let named = names.iter().filter(|name| *name != SEQUENCE);
-    named
-        .map(|name| match Family::by_name(name) {
-            Some(family) => Ok(family),
-            None => bail!("there is no family `{name}`; `posada conform --list` names them"),
-        })
-        .collect()
+/// What the command line names.
+struct Chosen {
+    families: Vec<Family>,
+    forms: Vec<String>,
+    /// Sequences are to be tried,
+    sequences: bool,
+    /// because the command line says so.
+    named_sequences: bool,
 }
 
-fn check_names(names: &[String]) -> Result<()> {
-    for name in names.iter().filter(|name| *name != SEQUENCE) {
-        if !forms().iter().any(|form| format!("{:?}", form.code) == *name) {
-            bail!("there is no form `{name}`; forms have iced-x86's names, for example Add_rm32_r32");
+impl Chosen {
+    fn new(options: &Conform) -> Result<Self> {
+        let named =
+            |names: &[String]| names.iter().filter(|name| *name != SEQUENCE).cloned().collect::<Vec<_>>();
+        let sequence = options.form.iter().chain(&options.family).any(|name| name == SEQUENCE);
+        let nothing = options.form.is_empty() && options.family.is_empty();
+        let forms = named(&options.form);
+        for name in &forms {
+            if !self::forms().iter().any(|form| form_name(form) == *name) {
+                bail!("there is no form `{name}`; forms have iced-x86's names, for example Add_rm32_r32");
+            }
         }
+        let families = named(&options.family).iter().map(|name| family(name)).collect::<Result<_>>()?;
+        Ok(Self { families, forms, sequences: sequence || nothing, named_sequences: sequence })
     }
-    Ok(())
+
+    fn everything(&self) -> bool {
+        self.families.is_empty() && self.forms.is_empty() && !self.named_sequences
+    }
+
+    fn has(&self, form: &Form) -> bool {
+        let by_family = self.families.contains(&form.family);
+        by_family || self.forms.contains(&form_name(form)) || self.everything()
+    }
+
+    fn why_not(&self) -> String {
+        let named = |form: &&Form| self.forms.contains(&form_name(form));
+        let reason = self::forms().iter().find(named).and_then(|form| form.exclusion);
+        reason.map_or_else(|| "this host or the CPU model lacks it".to_owned(), |reason| reason.to_string())
+    }
 }
 
-fn why_not(options: &Conform) -> String {
-    let named = |form: &&Form| options.form.contains(&format!("{:?}", form.code));
-    let reason = forms().iter().find(named).and_then(|form| form.exclusion);
-    reason.map_or_else(|| "this host or the CPU model lacks it".to_owned(), |reason| reason.to_string())
+fn form_name(form: &Form) -> String {
+    format!("{:?}", form.code)
+}
+
+fn family(name: &str) -> Result<Family> {
+    match Family::by_name(name) {
+        Some(family) => Ok(family),
+        None => bail!("there is no family `{name}`; `posada conform --list` names them"),
+    }
 }
 
 /// Forms in their order, sequences between them.

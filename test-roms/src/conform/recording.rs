@@ -11,6 +11,9 @@ use super::words;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 
+/// The recording that comes with the program.
+pub const BUILT_IN: &[u8] = include_bytes!("../../vectors/silicon.bin");
+
 /// A set of recorded vectors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
