@@ -8,6 +8,8 @@
 //!
 //! Section numbers are those the rest of the project uses; where editions differ, the title counts.
 
+#![forbid(unsafe_code)]
+
 pub mod board;
 pub mod case;
 pub mod encode;
