@@ -158,7 +158,7 @@ fn fill_string(i: &Instruction, kind: OpKind, mode: Mode, op: &mut Op) {
         _ => 8,
     };
     if matches!(kind, MemorySegSI | MemorySegESI | MemorySegRSI | MemorySegDI | MemorySegEDI | MemorySegRDI) {
-        fill_segment(i.memory_segment(), mode, op);
+        fill_segment(segment_of(i, mode), mode, op);
     }
 }
 

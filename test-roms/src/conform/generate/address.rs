@@ -18,9 +18,10 @@ pub fn index_kind(kind: OpCodeOperandKind) -> Option<Register> {
 }
 
 /// Bytes of an address: usually those of the code segment.
-fn address_bytes(size: CodeSize, rng: &mut Rng) -> u32 {
-    let usual = !rng.chance(12);
-    match (size, usual) {
+fn address_bytes(site: &Site, rng: &mut Rng) -> u32 {
+    // In 32-bit code a 16-bit address leads nowhere but through FS and GS, which sequences do not use.
+    let usual = !rng.chance(12) || site.pool == Pool::Split && site.size == CodeSize::Bits32;
+    match (site.size, usual) {
         (CodeSize::Bits64, true) => 8,
         (CodeSize::Bits64, false) | (CodeSize::Bits32, true) | (CodeSize::Bits16, false) => 4,
         (CodeSize::Bits32, false) | (CodeSize::Bits16, true) => 2,
@@ -30,7 +31,7 @@ fn address_bytes(size: CodeSize, rng: &mut Rng) -> u32 {
 /// Chooses the memory operand of `i`.
 pub fn choose(i: &mut Instruction, vector: Option<Register>, site: &Site, rng: &mut Rng) {
     segment(i, site, rng);
-    match (vector, address_bytes(site.size, rng)) {
+    match (vector, address_bytes(site, rng)) {
         (Some(first), _) => vector_indexed(i, first, site, rng),
         (Option::None, 2) => word(i, site, rng),
         (Option::None, bytes) => wide(i, bytes, site, rng),
@@ -162,7 +163,7 @@ fn vector_indexed(i: &mut Instruction, first: Register, site: &Site, rng: &mut R
 /// The offset of MOV's short form.
 pub fn choose_offset(i: &mut Instruction, site: &Site, rng: &mut Rng) {
     segment(i, site, rng);
-    let bytes = address_bytes(site.size, rng);
+    let bytes = address_bytes(site, rng);
     let offset = offset(i, site, rng);
     displacement(i, offset, bytes, bytes);
 }
@@ -170,7 +171,7 @@ pub fn choose_offset(i: &mut Instruction, site: &Site, rng: &mut Rng) {
 /// XLAT's table.
 pub fn choose_table(i: &mut Instruction, site: &Site, rng: &mut Rng) {
     segment(i, site, rng);
-    i.set_memory_base(match address_bytes(site.size, rng) {
+    i.set_memory_base(match address_bytes(site, rng) {
         2 => Register::BX,
         4 => Register::EBX,
         _ => Register::RBX,
@@ -188,7 +189,7 @@ pub fn string(
 ) -> Option<()> {
     use OpKind::*;
     let bytes = match (n, i.op0_kind()) {
-        (0, _) | (_, Register) => address_bytes(site.size, rng),
+        (0, _) | (_, Register) => address_bytes(site, rng),
         (_, MemorySegSI | MemoryESDI | MemorySegDI) => 2,
         (_, MemorySegESI | MemoryESEDI | MemorySegEDI) => 4,
         _ => 8,

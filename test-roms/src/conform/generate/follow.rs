@@ -34,7 +34,8 @@ impl Step {
             }
             Self::Frame => draft.registers.gpr[5] = place::offset(place::stack(64, 8, rng), recipe.size),
             Self::Pointer { register, segment_base, bits, size } => {
-                let at = if rng.chance(70) { near(size, rng) } else { place::linear(size, false, rng) };
+                let at = pointed(size, draft, recipe, rng);
+                let at = reachable(at, segment_base, bits);
                 draft.put(Part::whole(register, bits), at.wrapping_sub(segment_base));
             }
             Self::Repetitions { bits } => draft.put(Part::whole(1, bits), repetitions(rng)),
@@ -115,13 +116,15 @@ fn memory(address: &Address, size: u64, content: Content, draft: &mut Draft, rec
     if content == Content::Nothing && rng.chance(60) {
         return;
     }
-    let mut at = place::linear(size, true, rng);
-    if address.bits == 64 && canonical(at) != canonical(at.wrapping_sub(address.segment_base)) {
-        // Which of offset and linear address must be canonical, silicon and manuals do not agree on.
-        at = DATA;
-    }
+    let at = reachable(place::linear(size, true, rng), address.segment_base, address.bits);
     address.lead_to(content.settle(at, size), draft);
     content.write(address.linear(draft), size, draft, recipe, rng);
+}
+
+/// `at`, or another address where only one of it and its offset is canonical: which of them must be, silicon and
+/// manuals do not agree on.
+fn reachable(at: u64, segment_base: u64, bits: u32) -> u64 {
+    if bits == 64 && canonical(at) != canonical(at.wrapping_sub(segment_base)) { DATA } else { at }
 }
 
 fn canonical(address: u64) -> bool {
@@ -147,6 +150,25 @@ fn gather(address: &Address, n: u8, bits: u8, lanes: u8, size: u64, draft: &mut 
     let _ = size;
 }
 
+/// Where a string lies: mostly inside the data pages, sometimes over the one before it.
+fn pointed(size: u64, draft: &Draft, recipe: &Recipe, rng: &mut Rng) -> u64 {
+    match (rng.below(10), string_at(6, draft, recipe)) {
+        (0 | 1, Some(other)) => other.wrapping_add(rng.below(33)).wrapping_sub(16),
+        (2..5, _) => place::linear(size, false, rng),
+        _ => near(size, rng),
+    }
+}
+
+/// The linear address in pointer `n` of a string instruction.
+fn string_at(n: u8, draft: &Draft, recipe: &Recipe) -> Option<u64> {
+    recipe.steps.iter().find_map(|step| match *step {
+        Step::Pointer { register, segment_base, bits, .. } if register == n => {
+            Some(segment_base.wrapping_add(draft.get(Part::whole(n, bits))))
+        }
+        _ => None,
+    })
+}
+
 /// Inside the data pages, with room on either side.
 fn near(size: u64, rng: &mut Rng) -> u64 {
     let at = DATA + 0x300 + rng.below(DATA_BYTES as u64 - 0x600);
@@ -166,27 +188,19 @@ fn repetitions(rng: &mut Rng) -> u64 {
 
 /// Makes the strings at rSI and rDI alike, or that at rDI like the accumulator, but for one element.
 fn alike(size: u64, source: bool, draft: &mut Draft, recipe: &Recipe, rng: &mut Rng) {
-    let pointer = |n: u8, draft: &Draft| {
-        recipe.steps.iter().find_map(|step| match *step {
-            Step::Pointer { register, segment_base, bits, .. } if register == n => {
-                Some(segment_base.wrapping_add(draft.get(Part::whole(n, bits))))
-            }
-            _ => None,
-        })
-    };
     let down = draft.registers.rflags & 1 << 10 != 0;
     let length = 24 * size as usize;
     let unit = draft.registers.gpr[0].to_le_bytes();
     let mut bytes: [u8; 192] = std::array::from_fn(|n| unit[n % size as usize]);
     let start = |at: u64| if down { at.wrapping_sub(23 * size) } else { at };
-    if let Some(at) = pointer(7, draft) {
+    if let Some(at) = string_at(7, draft, recipe) {
         draft.write(start(at), &bytes[..length]);
     }
     // Equal elements end REPNE, different ones REPE.
     if rng.chance(80) {
         bytes[rng.below(length as u64) as usize] ^= 1 << rng.below(8);
     }
-    let at = if source { pointer(6, draft) } else { pointer(7, draft) };
+    let at = string_at(if source { 6 } else { 7 }, draft, recipe);
     if let Some(at) = at {
         draft.write(start(at), &bytes[..length]);
     }
