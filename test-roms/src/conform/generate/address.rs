@@ -82,14 +82,14 @@ fn word(i: &mut Instruction, site: &Site, rng: &mut Rng) {
     i.set_memory_index(index);
     match rng.below(3) {
         0 if base != BP => displacement(i, 0, 2, 0),
-        1 if site.pool == Pool::Any => displacement(i, rng.next(), 2, 2),
+        1 if site.pool == Pool::Any => displacement(i, rng.word(), 2, 2),
         _ => displacement(i, small(site, rng), 2, 1),
     }
 }
 
 /// A displacement of one byte. Sequences keep close to where the pointer points.
 fn small(site: &Site, rng: &mut Rng) -> u64 {
-    let byte = rng.next() as i8;
+    let byte = rng.word() as i8;
     match site.pool {
         Pool::Any => byte as u64,
         Pool::Split if rng.chance(60) => (byte & !15) as u64,
@@ -127,7 +127,7 @@ fn wide(i: &mut Instruction, bytes: u32, site: &Site, rng: &mut Rng) {
     let has_index = style < 12;
     let has_base = !(4..6).contains(&style);
     if has_index {
-        i.set_memory_index(named(bytes, rng.below(count(site) - 1) + 5 & (count(site) - 1)));
+        i.set_memory_index(named(bytes, (rng.below(count(site) - 1) + 5) & (count(site) - 1)));
         // No index is where RSP would be.
         if matches!(i.memory_index(), Register::RSP | Register::ESP) {
             i.set_memory_index(named(bytes, 5));
@@ -147,8 +147,8 @@ fn base_displacement(i: &mut Instruction, bytes: u32, site: &Site, rng: &mut Rng
     match rng.below(8) {
         0..3 if !needs => displacement(i, 0, bytes, 0),
         0..6 => displacement(i, small(site, rng), bytes, 1),
-        6 => displacement(i, rng.next() as i16 as u64, bytes, bytes),
-        _ => displacement(i, rng.next() as i32 as u64, bytes, bytes),
+        6 => displacement(i, rng.word() as i16 as u64, bytes, bytes),
+        _ => displacement(i, rng.word() as i32 as u64, bytes, bytes),
     }
 }
 

@@ -45,13 +45,13 @@ impl Step {
             Self::Divide { bits, signed, divisor } => divide(bits, signed, divisor, draft, rng),
             Self::Accumulator { bits, destination } => accumulator(bits, destination, draft, rng),
             Self::WideAccumulator { bits } => wide_accumulator(bits, draft, rng),
-            Self::Selector(part) => draft.put(part, u64::from(data_selector(rng)) | rng.next() << 16),
+            Self::Selector(part) => draft.put(part, u64::from(data_selector(rng)) | rng.word() << 16),
             Self::Landing(part) => {
                 draft.put(part, landing(recipe.start, recipe.end, rng) - recipe.size.base());
             }
             Self::Small(part) => draft.put(part, rng.below(4)),
             Self::Field(part) => {
-                draft.put(part, rng.below(70) | rng.below(70) << 8 | rng.next() << 16);
+                draft.put(part, rng.below(70) | rng.below(70) << 8 | rng.word() << 16);
             }
             Self::VectorCount(n) => vector_count(n, draft, rng),
             Self::Lengths => {
@@ -74,7 +74,7 @@ impl Step {
 
 /// What ESP holds above SP in 16-bit code. A far call to 64-bit code pushes at that address, so nothing may be there.
 fn above_sp(size: CodeSize, rng: &mut Rng) -> u64 {
-    if size == CodeSize::Bits16 { 0x8000_0000 | rng.next() & 0x7FFF_0000 } else { 0 }
+    if size == CodeSize::Bits16 { 0x8000_0000 | rng.word() & 0x7FFF_0000 } else { 0 }
 }
 
 /// Solves `factor` x = `value` for x, in `bits` bits; `factor` is 1 to 9.
@@ -140,7 +140,7 @@ fn gather(address: &Address, n: u8, bits: u8, lanes: u8, size: u64, draft: &mut 
         let index = if rng.chance(97) {
             (rng.below(0x1000) as i64 - 0x800) / address.scale.max(1) as i64
         } else {
-            rng.next() as i64
+            rng.word() as i64
         };
         bytes[lane * step..(lane + 1) * step].copy_from_slice(&index.to_le_bytes()[..step]);
     }
@@ -214,7 +214,7 @@ fn count(width: u64, rng: &mut Rng) -> u64 {
         2 => width - 1,
         3 => width,
         4 => width + 1,
-        5 => rng.next(),
+        5 => rng.word(),
         _ => rng.below(width),
     }
 }
@@ -252,13 +252,13 @@ fn divide(bits: u32, signed: bool, divisor: Operand, draft: &mut Draft, rng: &mu
 
 fn unsigned_dividend(bits: u32, divisor: u64, rng: &mut Rng) -> u128 {
     let quotient = u128::from(integer(rng, bits));
-    quotient * u128::from(divisor) + u128::from(rng.next() % divisor.max(1))
+    quotient * u128::from(divisor) + u128::from(rng.word() % divisor.max(1))
 }
 
 fn signed_dividend(bits: u32, divisor: u64, rng: &mut Rng) -> u128 {
     let extend = |value: u64| ((value << (64 - bits)) as i64 >> (64 - bits)) as i128;
     let (quotient, divisor) = (extend(integer(rng, bits)), extend(divisor));
-    let remainder = i128::from(rng.next() >> 1) % divisor.abs().max(1);
+    let remainder = i128::from(rng.word() >> 1) % divisor.abs().max(1);
     let product = quotient * divisor;
     (if product < 0 { product - remainder } else { product + remainder }) as u128
 }
@@ -302,5 +302,5 @@ fn homes(draft: &mut Draft, recipe: &Recipe, rng: &mut Rng) {
         let at = (DATA + 0x300 + page + rng.below(0x100)) & !(rng.pick(&[1, 4, 16, 32]) - 1);
         draft.registers.gpr[n] = place::offset(at, recipe.size);
     }
-    draft.registers.gpr[4] = place::offset(STACK + 0x400 + rng.below(0x800) & !1, recipe.size);
+    draft.registers.gpr[4] = place::offset((STACK + 0x400 + rng.below(0x800)) & !1, recipe.size);
 }
