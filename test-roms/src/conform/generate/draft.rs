@@ -131,17 +131,25 @@ fn vectors(named: u16, element: Element, rng: &mut Rng) -> [u128; 16] {
             element.vector(rng)
         };
     }
-    alike(&mut registers, named, rng);
+    alike(&mut registers, named, element, rng);
     registers
 }
 
-/// Sometimes two of the named registers hold the same, or nearly.
-fn alike(registers: &mut [u128; 16], named: u16, rng: &mut Rng) {
+/// Sometimes two of the named registers hold the same, or nearly: what cancels, what compares equal.
+fn alike(registers: &mut [u128; 16], named: u16, element: Element, rng: &mut Rng) {
     if named.count_ones() < 2 || !rng.chance(25) {
         return;
     }
     let (first, last) = (named.trailing_zeros() as usize, 15 - named.leading_zeros() as usize);
-    let flip = if rng.chance(50) { 1 << rng.below(128) } else { 0 };
+    let bits = 8 * element.size() as u32;
+    let lowest = (0..128 / bits).fold(0, |all, lane| all | 1u128 << (lane * bits));
+    let flip = match rng.below(5) {
+        0 => 0,
+        1 => 1 << rng.below(128),
+        2 => lowest << rng.below(3),
+        3 => lowest << (bits - 1),
+        _ => lowest << (bits - 1) | lowest << rng.below(3),
+    };
     registers[first] = registers[last] ^ flip;
 }
 
@@ -194,6 +202,7 @@ fn x87(recipe: &Recipe, rng: &mut Rng) -> X87 {
         let (to, from) = (rng.below(8) as usize, rng.below(8) as usize);
         x87.r[to] = x87.r[from];
         x87.r[to].exponent ^= (rng.below(2) as u16) << 15;
+        x87.r[to].significand ^= rng.below(4) & rng.below(4);
     }
     x87
 }

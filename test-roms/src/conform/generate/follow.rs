@@ -54,6 +54,7 @@ impl Step {
                 draft.put(part, rng.below(70) | rng.below(70) << 8 | rng.word() << 16);
             }
             Self::VectorCount(n) => vector_count(n, draft, rng),
+            Self::Cancel { factors, addend, double } => cancel(factors, addend, double, draft, rng),
             Self::Lengths => {
                 for n in [0, 2] {
                     let length = rng.below(40).wrapping_sub(20);
@@ -293,6 +294,33 @@ fn vector_count(n: u8, draft: &mut Draft, rng: &mut Rng) {
         draft.registers.xmm[n] = counts;
         draft.registers.ymm_high[n] = counts ^ 3;
     }
+}
+
+fn cancel(factors: [u8; 2], addend: u8, double: bool, draft: &mut Draft, rng: &mut Rng) {
+    if !rng.chance(30) {
+        return;
+    }
+    let [a, b] = factors.map(usize::from);
+    let flip = if rng.chance(50) { 0 } else { rng.below(4) };
+    let r = &mut draft.registers;
+    r.xmm[usize::from(addend)] = products(r.xmm[a], r.xmm[b], double, flip);
+    r.ymm_high[usize::from(addend)] = products(r.ymm_high[a], r.ymm_high[b], double, flip);
+}
+
+/// The rounded product of each lane, with bits of its significand changed by `flip`. Which sign cancels depends on
+/// the instruction; there are as many of one as of the other.
+fn products(a: u128, b: u128, double: bool, flip: u64) -> u128 {
+    let lanes = if double { 2 } else { 4 };
+    (0..lanes).fold(0, |all, lane| {
+        let shift = lane * 128 / lanes;
+        let (x, y) = ((a >> shift) as u64, (b >> shift) as u64);
+        let product = if double {
+            (f64::from_bits(x) * f64::from_bits(y)).to_bits()
+        } else {
+            u64::from((f32::from_bits(x as u32) * f32::from_bits(y as u32)).to_bits())
+        };
+        all | u128::from(product ^ flip) << shift
+    })
 }
 
 /// The pointers of a sequence: far enough from the edges for what is done with them.
