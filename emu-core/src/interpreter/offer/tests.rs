@@ -107,7 +107,8 @@ fn undefined(mut bed: Testbed, bytes: &[u8]) -> bool {
     bed.cpu.xcr0 = 7;
     bed.cpu.gpr[0] = 0x1_8000;
     bed.poke(CODE, bytes);
-    bed.step(1);
+    let exit = bed.step(1);
+    println!("{bytes:02X?} {exit:?} {:x} {:?}", bed.cpu.rip, bed.cpu.gpr);
     bed.cpu.rip / 16 == HANDLERS / 16 + u64::from(UD)
 }
 
