@@ -1,7 +1,8 @@
 //! Each model refuses what it lacks, and nothing else.
 
+use crate::Exit;
 use crate::interpreter::exception::vector::UD;
-use crate::interpreter::testbed::{CODE, HANDLERS, Testbed};
+use crate::interpreter::testbed::{CODE, HANDLERS, PAGES, Testbed};
 use crate::isa::cpuid::{self, Feature, MODELS, Need, feature as f};
 use crate::vcpu::cr4;
 use iced_x86::Code;
@@ -107,12 +108,15 @@ fn undefined(mut bed: Testbed, bytes: &[u8]) -> bool {
     bed.cpu.xcr0 = 7;
     bed.cpu.gpr[0] = 0x1_8000;
     bed.poke(CODE, bytes);
-    bed.step(1);
+    assert_ne!(bed.step(1), Exit::Shutdown, "{bytes:02X?}");
     bed.cpu.rip / 16 == HANDLERS / 16 + u64::from(UD)
 }
 
+/// 64-bit mode without pages of 1 GiB, which the oldest of these models lacks.
 fn long(model: &str) -> Testbed {
     let mut bed = Testbed::long();
+    bed.poke64(PAGES + 0x1000, (PAGES + 0x2000) | 7);
+    bed.poke64(PAGES + 0x2000, 0x87);
     bed.cpu.model = cpuid::by_name(model).expect("a model of the table");
     bed
 }
