@@ -156,7 +156,7 @@ pub struct State {
     /// At the end, print a hash of the whole machine (CPU, chips, memory)
     #[arg(long)]
     pub hash: bool,
-    /// Log what happens on the bus to this file
+    /// Log to this file what the board takes note of: accesses that nobody answers, power changes, triple faults
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
 }

@@ -103,7 +103,7 @@ impl Tier for Translations {
             return;
         }
         *count = NEVER;
-        let Some((region, spans)) = form(place) else { return };
+        let Some((region, spans)) = form(place).filter(|(region, _)| !region.is_small()) else { return };
         let id = self.next;
         self.next += 1;
         self.pending.insert(id, Pending { site: place.site, other_page: region.other_page, spans });

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Instructions in a region.
 const LIMIT: usize = 150;
 const PAGE: i64 = 4096;
+/// Instructions that are worth a call without a loop.
+const SMALL: usize = 5;
 
 /// An instruction that the translator knows.
 #[derive(Clone, Copy)]
@@ -94,6 +96,12 @@ impl Region {
             End::Return => self.returns.iter().map(|(_, block)| *block).collect(),
             End::Indirect | End::Interpret(_) => Vec::new(),
         }
+    }
+
+    /// Entering and leaving would cost more than the region saves: a few instructions, and no loop.
+    pub fn is_small(&self) -> bool {
+        let loops = |n: usize| self.successors(n).iter().any(|to| self.blocks[*to].off <= self.blocks[n].off);
+        self.instructions() < SMALL && !(0..self.blocks.len()).any(loops)
     }
 
     pub fn instructions(&self) -> usize {

@@ -5,6 +5,7 @@ use super::lower::{Decoded, Lowered};
 use super::op::{Faulted, Handler, Op, faulting, plain};
 use super::word::Word;
 use crate::isa::bits::{self, Bits};
+use crate::isa::cpuid::feature;
 use crate::vcpu::rflags;
 use iced_x86::Mnemonic;
 
@@ -194,8 +195,8 @@ pub fn lower(d: &Decoded<'_>, _: &mut Op) -> Option<Lowered> {
         Mnemonic::Bts => sized::<Bts>(d),
         Mnemonic::Btr => sized::<Btr>(d),
         Mnemonic::Btc => sized::<Btc>(d),
-        Mnemonic::Tzcnt if d.offered() => scan::<Tzcnt>(d),
-        Mnemonic::Lzcnt if d.offered() => scan::<Lzcnt>(d),
+        Mnemonic::Tzcnt if d.has(feature::BMI1) => scan::<Tzcnt>(d),
+        Mnemonic::Lzcnt if d.has(feature::LZCNT) => scan::<Lzcnt>(d),
         Mnemonic::Bsf | Mnemonic::Tzcnt => scan::<Bsf>(d),
         Mnemonic::Bsr | Mnemonic::Lzcnt => scan::<Bsr>(d),
         Mnemonic::Popcnt => scan::<Popcnt>(d),

@@ -110,7 +110,7 @@ fn sized<O: Manipulation>(d: &Decoded<'_>) -> Handler {
     }
 }
 
-/// Handlers of the bit-manipulation instructions that this CPU model has.
+/// Handlers of the bit-manipulation instructions.
 pub fn lower(d: &Decoded<'_>) -> Option<Lowered> {
     let handler = match d.instruction.mnemonic() {
         M::Andn => sized::<Andn>(d),
@@ -131,7 +131,7 @@ pub fn lower(d: &Decoded<'_>) -> Option<Lowered> {
         _ => return None,
     };
     let recognised = d.mode.vex || d.instruction.encoding() == EncodingKind::Legacy;
-    (recognised && d.offered()).then(|| Lowered::straight(handler))
+    recognised.then(|| Lowered::straight(handler))
 }
 
 #[cfg(test)]

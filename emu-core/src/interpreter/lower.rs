@@ -158,7 +158,7 @@ fn fill_string(i: &Instruction, kind: OpKind, mode: Mode, op: &mut Op) {
         _ => 8,
     };
     if matches!(kind, MemorySegSI | MemorySegESI | MemorySegRSI | MemorySegDI | MemorySegEDI | MemorySegRDI) {
-        fill_segment(i.memory_segment(), mode, op);
+        fill_segment(segment_of(i, mode), mode, op);
     }
 }
 
@@ -201,6 +201,10 @@ fn length_fault(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
 }
 
 fn pick(d: &Decoded<'_>, op: &mut Op) -> Lowered {
+    handler(d, op).filter(|_| d.offered()).unwrap_or_else(|| Lowered::ends(complex(undefined)))
+}
+
+fn handler(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     data::lower(d, op)
         .or_else(|| alu::lower(d, op))
         .or_else(|| branch::lower(d, op))
@@ -214,7 +218,6 @@ fn pick(d: &Decoded<'_>, op: &mut Op) -> Lowered {
         .or_else(|| x87::lower(d, op))
         .or_else(|| system::lower(d, op))
         .or_else(|| avx::lower(d, op))
-        .unwrap_or_else(|| Lowered::ends(complex(undefined)))
 }
 
 /// What decoding at one address gave.
@@ -236,7 +239,8 @@ fn bitness(mode: Mode) -> u32 {
 /// Bytes of the longest instruction (Intel SDM Vol. 2A 2.3.11).
 const LONGEST: usize = 15;
 
-const OPTIONS: u32 = DecoderOptions::NONE;
+/// F3 0F 09 is WBINVD: no model has WBNOINVD.
+const OPTIONS: u32 = DecoderOptions::NO_WBNOINVD;
 
 /// Decodes from `code`, which starts at offset `off` of its page, up to a branch that always leaves, the end of the
 /// bytes, or the block limit (`limit` instructions at most).

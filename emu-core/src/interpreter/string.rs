@@ -165,10 +165,11 @@ impl Step for Scas {
 impl Step for Cmps {
     const COMPARES: bool = true;
     fn once<T: Word>(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-        let from = source::<T>(cpu, op)?;
-        let first = cpu.read::<T>(from, op.seg)?;
+        // Where both fault, silicon (Zen 5) reports that of the second operand.
         let at = destination::<T>(cpu, op, false)?;
         let second = cpu.read::<T>(at, ES)?;
+        let from = source::<T>(cpu, op)?;
+        let first = cpu.read::<T>(from, op.seg)?;
         compare(cpu, first, second);
         let by = step::<T>(cpu);
         advance::<T>(cpu, op, SI, by);

@@ -1,5 +1,6 @@
 //! `posada conform`: the CPU conformance suite, as a person runs it.
 
+mod by_kvm;
 pub mod options;
 mod plan;
 mod recorded;
@@ -7,7 +8,7 @@ mod silicon;
 mod system;
 
 use anyhow::Result;
-use options::Conform;
+use options::{Conform, Oracle};
 use std::collections::BTreeSet;
 use std::io::{Write, stdin, stdout};
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ pub fn run(options: &Conform) -> Result<ExitCode> {
     engines::by_name(&options.engine)?;
     match options {
         Conform { list: true, .. } => list(),
+        Conform { system: true, oracle: Oracle::Kvm, .. } => by_kvm::run(),
         Conform { system: true, .. } => system::run(options),
         Conform { recorded: Some(path), .. } => recorded::check(options, path.as_deref()),
         Conform { record: Some(path), .. } => recorded::record(options, path),

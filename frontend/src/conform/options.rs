@@ -66,12 +66,21 @@ pub struct Conform {
     /// Only the system-mode suite: small guests with what the manual says of them
     #[arg(long, conflicts_with_all = ["recorded", "record"])]
     pub system: bool,
+    /// Who judges the system-mode suite: the engine against the manual, or the manual against KVM on this host
+    #[arg(long, value_name = "ORACLE", requires = "system", default_value = "manual")]
+    pub oracle: Oracle,
     /// List the families, with their forms here
     #[arg(long)]
     pub list: bool,
     /// Work on jobs from standard input
     #[arg(long, hide = true)]
     pub worker: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Oracle {
+    Manual,
+    Kvm,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

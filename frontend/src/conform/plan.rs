@@ -24,6 +24,7 @@ pub struct Plan {
     /// Nothing was chosen on the command line.
     pub everything: bool,
     subjects: Vec<Subject>,
+    /// Of sequences.
     sizes: Vec<CodeSize>,
     seed: u64,
     round: Option<u64>,
@@ -40,7 +41,8 @@ impl Plan {
         let chosen = Chosen::new(options)?;
         let forms: BTreeSet<usize> =
             testable().filter(|n| sizes.contains(&forms()[*n].size) && chosen.has(&forms()[*n])).collect();
-        let subjects = subjects(&forms, if chosen.sequences { &sizes } else { &[] });
+        let sizes = if chosen.sequences { sizes } else { Vec::new() };
+        let subjects = subjects(&forms, &sizes);
         if subjects.is_empty() {
             bail!("nothing of that can be tried here: {}", chosen.why_not());
         }

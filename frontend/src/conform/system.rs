@@ -8,10 +8,13 @@ use std::process::ExitCode;
 use test_roms::conform::engines;
 use test_roms::system::{self, Disagreement};
 
+/// Cases, and cases passed, of each family.
+type Families = BTreeMap<&'static str, [usize; 2]>;
+
 /// Runs the suite: how many cases, how many as the manual says, and what the others did.
-fn judge(engine: &str) -> Result<(BTreeMap<&'static str, [usize; 2]>, Vec<Disagreement>)> {
+fn judge(engine: &str) -> Result<(Families, Vec<Disagreement>)> {
     let mut engine = engines::by_name(engine)?;
-    let mut families: BTreeMap<&'static str, [usize; 2]> = BTreeMap::new();
+    let mut families = Families::new();
     let mut found = Vec::new();
     for case in system::cases() {
         let [cases, passed] = families.entry(case.family).or_default();
@@ -24,7 +27,7 @@ fn judge(engine: &str) -> Result<(BTreeMap<&'static str, [usize; 2]>, Vec<Disagr
     Ok((families, found))
 }
 
-fn total(families: &BTreeMap<&'static str, [usize; 2]>) -> (usize, usize) {
+fn total(families: &Families) -> (usize, usize) {
     families.values().fold((0, 0), |(cases, passed), row| (cases + row[0], passed + row[1]))
 }
 

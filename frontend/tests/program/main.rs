@@ -2,6 +2,7 @@
 
 mod boots;
 mod command_line;
+mod conform;
 mod identity;
 mod posada;
 mod terminal;

@@ -22,13 +22,17 @@ use cranelift_codegen::ir::{self, AbiParam, Function, InstBuilder, MemFlagsData,
 use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use emu_core::interpreter::{Mode, layout};
-use iced_x86::Instruction;
+use emu_core::isa::cpuid::{executes, model};
+use iced_x86::{Instruction, Mnemonic};
 
 /// Translates one instruction.
 pub type Emit = fn(&mut Translator<'_>, &Instruction);
 
 /// How the instruction is translated, if it is known.
 pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
+    if !offered(i, mode) {
+        return None;
+    }
     if let Some(emit) = data::idle(i) {
         return Some(emit);
     }
@@ -42,6 +46,12 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
         .or_else(|| shift::pick(i))
         .or_else(|| bits::pick(i, mode))
         .or_else(|| muldiv::pick(i))
+}
+
+/// Whether the CPU model executes the instruction, maybe as something else (TZCNT as BSF).
+fn offered(i: &Instruction, mode: Mode) -> bool {
+    let prefix_ignored = matches!(i.mnemonic(), Mnemonic::Tzcnt | Mnemonic::Lzcnt);
+    prefix_ignored || executes(&model(mode.model).features, i.code())
 }
 
 /// The region cannot be translated: something about it was not as foreseen.

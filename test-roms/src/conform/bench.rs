@@ -12,6 +12,7 @@ use super::recording::{Recorded, Vector};
 use super::stage::{Stage, Vectors};
 use super::state::{Inputs, Outcome};
 use super::verdict::{Pages, Verdict};
+use emu_core::Engine;
 use emu_core::memory::MemoryError;
 
 /// Why there can be no comparison.
@@ -40,7 +41,15 @@ impl Bench {
     /// # Errors
     /// See [`SetUpError`].
     pub fn new(engine: &str) -> Result<Self, SetUpError> {
-        let guest = Guest::new(engines::by_name(engine)?)?;
+        Self::with(engines::by_name(engine)?)
+    }
+
+    /// The same for any engine.
+    ///
+    /// # Errors
+    /// See [`SetUpError`].
+    pub fn with(engine: Box<dyn Engine>) -> Result<Self, SetUpError> {
+        let guest = Guest::new(engine)?;
         let stage = Stage::new(&Program::default());
         Ok(Self { host: Host::claim()?, guest, stage, expected: Pages::new(), got: Pages::new() })
     }

@@ -3,7 +3,7 @@
 use super::family::Family;
 use super::offer;
 use super::program::CodeSize;
-use emu_core::isa::cpuid::{Features, MODELS};
+use emu_core::isa::cpuid::{self, Features, MODELS};
 use iced_x86::{Code, CpuidFeature, EncodingKind, Mnemonic, OpCodeInfo, OpCodeOperandKind};
 use std::fmt;
 use std::sync::LazyLock;
@@ -91,12 +91,12 @@ impl Form {
 
     /// Whether the CPU below us executes it.
     pub fn host_offers(&self) -> bool {
-        needs(self.code).iter().all(|&feature| offer::of(feature).by_host())
+        cpuid::families(self.code).iter().all(|&family| offer::by_host(family))
     }
 
     /// Whether a CPU model with `features` executes it.
     pub fn engine_offers(&self, features: &Features) -> bool {
-        needs(self.code).iter().all(|&feature| offer::of(feature).by(features))
+        cpuid::executes(features, self.code)
     }
 }
 
@@ -177,22 +177,13 @@ fn vendor(code: Code, size: CodeSize) -> Option<Exclusion> {
     differs.then_some(Exclusion::Vendor)
 }
 
-/// The features whose parts execute it. RDSSP is a NOP where shadow stacks are off (Intel SDM Vol. 2B "RDSSPD"), and
-/// they are off here.
-fn needs(code: Code) -> &'static [CpuidFeature] {
-    match code {
-        Code::Rdsspd_r32 | Code::Rdsspq_r64 => Code::Nop_rm32.cpuid_features(),
-        _ => code.cpuid_features(),
-    }
-}
-
 /// The first feature that no model has.
 fn lacking(code: Code) -> Option<Exclusion> {
     let evex = matches!(code.encoding(), EncodingKind::EVEX | EncodingKind::MVEX);
-    needs(code)
+    cpuid::families(code)
         .iter()
         .copied()
-        .find(|&feature| evex || !MODELS.iter().any(|model| offer::of(feature).by(&model.features)))
+        .find(|&family| evex || !MODELS.iter().any(|model| cpuid::need(family).met(&model.features)))
         .map(Exclusion::Lacking)
 }
 

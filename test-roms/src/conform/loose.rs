@@ -135,9 +135,13 @@ fn lane_of(vector: u128, lane: u32) -> u32 {
     (vector >> (32 * lane)) as u32
 }
 
+/// Where a result is about the smallest normal number, either part may have found it tiny and made it zero (Intel SDM
+/// Vol. 2B, "RCPPS").
 fn close(a: u32, b: u32) -> bool {
     let (x, y) = (f64::from(f32::from_bits(a)), f64::from(f32::from_bits(b)));
-    a == b || (x.is_normal() && y.is_normal() && ((x - y) / x).abs() <= BOUND)
+    let about_tiny = |x: f64| x.abs() <= f64::from(f32::MIN_POSITIVE) * (1.0 + BOUND);
+    let alike = x.is_sign_negative() == y.is_sign_negative() && about_tiny(x) && about_tiny(y);
+    a == b || alike || (x.is_normal() && y.is_normal() && ((x - y) / x).abs() <= BOUND)
 }
 
 #[cfg(test)]
@@ -171,5 +175,6 @@ mod tests {
         assert!(close(1.0f32.to_bits(), 1.0005f32.to_bits()));
         assert!(!close(1.0f32.to_bits(), 1.001f32.to_bits()));
         assert!(!close(f32::NAN.to_bits(), 1.0f32.to_bits()));
+        assert!(close(0, f32::MIN_POSITIVE.to_bits()) && !close(0, 1.0e-36f32.to_bits()));
     }
 }

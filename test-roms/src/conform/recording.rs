@@ -70,14 +70,21 @@ impl Recording {
     pub fn read(bytes: &[u8]) -> Result<Self, RecordingError> {
         let shape = |error: &dyn std::fmt::Display| RecordingError::Shape(error.to_string());
         let unpacked = zstd::stream::read::Decoder::new(bytes).map_err(|error| shape(&error))?;
-        ciborium::from_reader(unpacked.take(LARGEST)).map_err(|error| shape(&error))
+        // To the end, where the check sum is.
+        let mut plain = Vec::new();
+        unpacked.take(LARGEST).read_to_end(&mut plain).map_err(|error| shape(&error))?;
+        ciborium::from_reader(plain.as_slice()).map_err(|error| shape(&error))
     }
 
     /// The file's bytes.
     pub fn write(&self) -> Vec<u8> {
-        let mut plain = Vec::new();
-        ciborium::into_writer(self, &mut plain).expect("plain data");
-        zstd::encode_all(plain.as_slice(), LEVEL).expect("packing memory into memory")
+        let packed = || {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
+            encoder.include_checksum(true)?;
+            ciborium::into_writer(self, &mut encoder).map_err(std::io::Error::other)?;
+            encoder.finish()
+        };
+        packed().expect("packing plain data into memory")
     }
 }
 

@@ -53,7 +53,7 @@ impl Vectors {
         };
         let mut random = Rng(job.seed);
         for part in [subject, job.round] {
-            random = Rng(random.next() ^ part);
+            random = Rng(random.word() ^ part);
         }
         Self { random, job: *job, made: 0 }
     }

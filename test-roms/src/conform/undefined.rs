@@ -139,7 +139,8 @@ fn compare_x87(before: Option<&Registers>) -> Undefined {
 /// have done, is the implementation's.
 pub fn several_accesses(instruction: &Instruction) -> bool {
     use Mnemonic as M;
-    if instruction.is_string_instruction() {
+    // Zen reads the second operand of CMPS first, except here.
+    if instruction.mnemonic() == M::Cmpsb && instruction.has_rep_prefix() {
         return true;
     }
     // In two parts.

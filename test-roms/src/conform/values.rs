@@ -8,7 +8,8 @@ use emu_core::vcpu::F80;
 pub struct Rng(pub u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    /// 64 random bits.
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -18,7 +19,7 @@ impl Rng {
 
     /// 0 to `bound` - 1; `bound` is at most 2³² and not 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        ((self.next() >> 32) * bound) >> 32
+        ((self.word() >> 32) * bound) >> 32
     }
 
     /// True `percent` times of a hundred.
@@ -32,7 +33,7 @@ impl Rng {
     }
 
     fn wide(&mut self) -> u128 {
-        u128::from(self.next()) << 64 | u128::from(self.next())
+        u128::from(self.word()) << 64 | u128::from(self.word())
     }
 }
 
@@ -103,9 +104,9 @@ pub fn integer(rng: &mut Rng, bits: u32) -> u64 {
         5 => rng.below(130),
         6 => 1 << rng.below(u64::from(bits)),
         7 => boundary(rng),
-        8 => rng.next() >> rng.below(64),
-        9 => (rng.next() as i64 >> rng.below(64)) as u64,
-        _ => rng.next(),
+        8 => rng.word() >> rng.below(64),
+        9 => (rng.word() as i64 >> rng.below(64)) as u64,
+        _ => rng.word(),
     };
     value & mask(bits)
 }
@@ -121,7 +122,7 @@ fn boundary(rng: &mut Rng) -> u64 {
 pub fn float(rng: &mut Rng, exponent: u32, fraction: u32) -> u64 {
     let bias = mask(exponent - 1);
     let top = mask(exponent);
-    let random = rng.next();
+    let random = rng.word();
     let sign = random >> 63;
     let quiet = 1 << (fraction - 1);
     let anything = random & mask(fraction);
@@ -162,7 +163,7 @@ const QUIET_80: u64 = 1 << 62;
 
 /// The double extended format, encodings that the 387 and later call invalid among them (Intel SDM Vol. 1 8.2.2).
 pub fn f80(rng: &mut Rng) -> F80 {
-    let random = rng.next();
+    let random = rng.word();
     let normal = random | INTEGER_BIT;
     let (e, significand) = match rng.below(48) {
         0 => (0, 0),

@@ -11,7 +11,7 @@ const LIMITS: Citation = sdm("3A", "5.3", "Limit Checking");
 const WRAP: Citation = sdm("3B", "20.1.1", "Address Translation in Real-Address Mode");
 const FETCH: Citation = sdm("3A", "6.9", "Priority Among Simultaneous Exceptions and Interrupts");
 
-/// An access of some size at [EDI] in one segment.
+/// An access of some size at `[EDI]` in one segment.
 struct Access {
     name: &'static str,
     bytes: u64,

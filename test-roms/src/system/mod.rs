@@ -12,6 +12,8 @@ pub mod board;
 pub mod case;
 pub mod encode;
 pub mod guest;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod kvm;
 pub mod verdict;
 
 mod breakpoint;

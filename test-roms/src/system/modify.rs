@@ -14,7 +14,7 @@ const ALIAS: Citation = sdm("3A", "11.6", "Self-Modifying Code");
 const TARGET: u64 = CODE + 0x40;
 const IMMEDIATE: u64 = TARGET + 1;
 
-/// A store that makes the byte at [EDI] a 2.
+/// A store that makes the byte at `[EDI]` a 2.
 struct Store {
     name: &'static str,
     program: Program,

@@ -22,9 +22,9 @@ use super::lower::{Decoded, Lowered};
 use super::op::Op;
 use iced_x86::EncodingKind;
 
-/// Handlers of the VEX-encoded instructions that the CPU model offers.
+/// Handlers of the VEX-encoded instructions.
 pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
-    if d.instruction.encoding() != EncodingKind::VEX || !d.offered() {
+    if d.instruction.encoding() != EncodingKind::VEX {
         return None;
     }
     operand::arrange(d, op);

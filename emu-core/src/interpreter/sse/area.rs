@@ -380,9 +380,10 @@ struct Form {
 fn xrstor(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     xsave_guard(cpu)?;
     let components = requested(cpu);
-    let area = locate::<false>(cpu, op, bytes(components), 64)?;
+    let area = locate::<false>(cpu, op, bytes(0), 64)?;
     let (state, compacted) = read_header(cpu, op, area)?;
     let present = components & state;
+    locate::<false>(cpu, op, bytes(present), 64)?; // what is absent need not be inside the segment
     let image = read(cpu, op, area)?;
     let avx = read_avx(cpu, op, area, present)?;
     cpu.s.mxcsr = restored_mxcsr(cpu, &image, Form { requested: components, present, compacted })?;

@@ -4,12 +4,14 @@ use crate::interpreter::Cpu;
 use crate::interpreter::exception::{Exception, Why, vector};
 use crate::interpreter::lower::{Outcome, lower_block};
 use crate::interpreter::op::OpRef;
+use crate::isa::cpuid;
 use crate::isa::simd::mxcsr::{IE, MASKS, OE, PE, UE, ZE};
 use crate::vcpu::{Segment, cr0, cr4, efer};
 
 /// 64-bit mode with everything enabled.
 fn cpu() -> Cpu {
     let mut cpu = Cpu::new();
+    cpu.s.model = cpuid::by_name("max").expect("a model of the table");
     cpu.s.cr0 = cr0::PE | cr0::NE;
     cpu.s.cr4 = cr4::OSFXSR | cr4::OSXMMEXCPT;
     cpu.s.efer = efer::LMA;

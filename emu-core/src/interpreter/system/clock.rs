@@ -76,7 +76,6 @@ fn give(cpu: &mut Cpu) {
 
 /// RDTSC.
 pub fn rdtsc(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
-    cpu.require(feature::TSC)?;
     check(cpu)?;
     give(cpu);
     Ok(())
@@ -84,7 +83,6 @@ pub fn rdtsc(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
 
 /// RDTSCP: also IA32_TSC_AUX in ECX.
 pub fn rdtscp(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
-    cpu.require(feature::RDTSCP)?;
     check(cpu)?;
     give(cpu);
     cpu.set_reg(1, cpu.s.tsc_aux as u32);
@@ -93,7 +91,6 @@ pub fn rdtscp(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
 
 /// RDPID.
 pub fn rdpid(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    cpu.require(feature::RDPID)?;
     cpu.set_reg(op.a, cpu.s.tsc_aux);
     Ok(())
 }

@@ -243,7 +243,6 @@ pub fn clts(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
 
 /// INVLPG: the operand's address alone counts; one that is not canonical does nothing.
 pub fn invlpg(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    cpu.require(feature::I486)?;
     cpu.require_ring_0()?;
     let linear = cpu.effective(op).wrapping_add(cpu.r.get(op.seg_slot)) & cpu.addr_mask;
     if !cpu.mode.long || canonical(linear) {
@@ -254,7 +253,6 @@ pub fn invlpg(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 
 /// INVPCID (Intel SDM Vol. 2A): the TLB holds translations of the current PCID only, and global ones.
 pub fn invpcid(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    cpu.require(feature::INVPCID)?;
     cpu.require_ring_0()?;
     let kind = if cpu.mode.long { cpu.reg::<u64>(op.a) } else { u64::from(cpu.reg::<u32>(op.a)) };
     let descriptor = cpu.load::<u128>(op)?;
@@ -281,7 +279,6 @@ pub fn invpcid(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 
 /// INVD and WBINVD: there are no caches.
 pub fn invalidate_caches(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
-    cpu.require(feature::I486)?;
     cpu.require_ring_0()
 }
 

@@ -104,20 +104,22 @@ pub fn enter(cpu: &mut Cpu, code: Segment, rip: u64) {
     cpu.update_mode();
 }
 
-/// Goes to a checked code segment at the same privilege; CALL leaves its return address in words of `size` bytes.
+/// Goes to a checked code segment at the same privilege; CALL leaves its return address in words of `size` bytes, on
+/// the stack as the new code sees it: silicon pushes in the width of the mode that it goes to.
 pub fn go(cpu: &mut Cpu, kind: Kind, code: Segment, rip: u64, size: u64) -> Result<(), Faulted> {
     if kind == Kind::Call {
         let mut frame = Frame::new(size);
         frame.extend(&[u64::from(cpu.segment(SegmentName::Cs).selector), cpu.rip]);
-        let stack = Stack::current(cpu, 0);
+        let stack = Stack::seen_from(cpu, &code);
         frame.probe(cpu, &stack)?;
         check_entry(cpu, &code, rip)?;
         frame.store(cpu, &stack)?;
+        enter(cpu, code, rip);
         cpu.set_sp(frame.sp(&stack));
     } else {
         check_entry(cpu, &code, rip)?;
+        enter(cpu, code, rip);
     }
-    enter(cpu, code, rip);
     Ok(())
 }
 

@@ -160,9 +160,9 @@ pub fn sti_in_block(cpu: &mut Cpu, at: OpRef) -> OpRef {
     dispatch(cpu, next)
 }
 
-/// CLAC and STAC (#UD above CPL 0 or without SMAP).
+/// CLAC and STAC (#UD above CPL 0).
 pub fn set_ac<const SET: bool>(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
-    if cpu.cpl != 0 || !cpu.has(feature::SMAP) {
+    if cpu.cpl != 0 {
         return Err(cpu.ud());
     }
     if SET {

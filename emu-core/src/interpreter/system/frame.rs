@@ -7,6 +7,7 @@ use crate::isa::descriptor::Selector;
 use crate::memory::{PAGE_MASK, PAGE_SIZE};
 use crate::vcpu::Segment;
 
+const SP: u8 = 4;
 /// Nine words of a V86 interrupt and an error code, or a call gate's 31 parameters and four words.
 const MOST: usize = 36;
 
@@ -37,6 +38,18 @@ impl Stack {
             user: cpu.cpl == 3,
             error: ext,
         }
+    }
+
+    /// The current stack as code in segment `code` sees it. Too small: #SS(0).
+    pub fn seen_from(cpu: &Cpu, code: &Segment) -> Self {
+        let segment = cpu.s.seg[SS as usize];
+        let long = cpu.long_mode() && code.is(Segment::L);
+        let mask = match (long, segment.is(Segment::DB)) {
+            (true, _) => u64::MAX,
+            (false, true) => u64::from(u32::MAX),
+            (false, false) => 0xFFFF,
+        };
+        Self { segment, top: cpu.r.get(SP) & mask, mask, long, user: cpu.cpl == 3, error: 0 }
     }
 
     /// A stack of inner privilege in a legacy segment.

@@ -3,37 +3,21 @@
 use crate::interpreter::Cpu;
 use crate::interpreter::lower::Lowered;
 use crate::interpreter::op::{Faulted, Op, complex, plain};
-use crate::isa::cpuid::feature::{self, Feature};
 use iced_x86::{Instruction, Mnemonic};
 
 fn nothing(_: &mut Cpu, _: &Op) {}
 
 /// The line's address is checked as a load of one byte.
-fn flush_line(cpu: &mut Cpu, op: &Op, needs: Feature) -> Result<(), Faulted> {
-    cpu.require(needs)?;
+fn flush_line(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     let linear = cpu.linear::<false>(op, 1)?;
     cpu.probe_read(linear, 1, op.seg)
-}
-
-fn clflush(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    flush_line(cpu, op, feature::CLFSH)
-}
-
-fn clflushopt(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    flush_line(cpu, op, feature::CLFLUSHOPT)
-}
-
-fn clwb(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    flush_line(cpu, op, feature::CLWB)
 }
 
 /// Handlers of the hints. MPX and CET instructions that older processors take as NOPs are NOPs.
 pub fn lower(i: &Instruction) -> Option<Lowered> {
     use Mnemonic as M;
     Some(Lowered::straight(match i.mnemonic() {
-        M::Clflush => complex(clflush),
-        M::Clflushopt => complex(clflushopt),
-        M::Clwb => complex(clwb),
+        M::Clflush | M::Clflushopt | M::Clwb => complex(flush_line),
         M::Lfence | M::Mfence | M::Sfence => plain(nothing),
         M::Prefetch | M::Prefetchw | M::Prefetchwt1 => plain(nothing),
         M::Prefetchnta | M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 => plain(nothing),

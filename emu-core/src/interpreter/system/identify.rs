@@ -3,7 +3,7 @@
 use super::store_register;
 use crate::interpreter::Cpu;
 use crate::interpreter::op::{Faulted, Op};
-use crate::isa::cpuid::{self, Feature, Live, feature};
+use crate::isa::cpuid::{self, Live};
 use crate::vcpu::{cr4, rflags};
 
 /// IA32_APIC_BASE and its global enable.
@@ -12,7 +12,6 @@ const APIC_ENABLE: u64 = 1 << 11;
 
 /// CPUID.
 pub fn cpuid(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
-    cpu.require(feature::CPUID)?;
     let apic = cpu.synced_bus().msr_read(APIC_BASE).unwrap_or(0);
     let live = Live {
         osxsave: cpu.s.cr4 & cr4::OSXSAVE != 0,
@@ -37,22 +36,12 @@ fn next(state: u64) -> (u64, u64) {
     (x, x.wrapping_mul(0x2545_F491_4F6C_DD1D))
 }
 
-fn random(cpu: &mut Cpu, op: &Op, needs: Feature) -> Result<(), Faulted> {
-    cpu.require(needs)?;
+/// RDRAND and RDSEED.
+pub fn random(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     let (state, value) = next(cpu.s.random);
     cpu.s.random = state;
     cpu.flags.known(rflags::CF);
     store_register(cpu, op, value)
-}
-
-/// RDRAND.
-pub fn rdrand(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    random(cpu, op, feature::RDRAND)
-}
-
-/// RDSEED.
-pub fn rdseed(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
-    random(cpu, op, feature::RDSEED)
 }
 
 #[cfg(test)]

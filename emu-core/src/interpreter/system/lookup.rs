@@ -42,11 +42,6 @@ impl Cpu {
         cpuid::model(self.s.model).features.has(feature)
     }
 
-    /// #UD unless this CPU model has a feature.
-    pub fn require(&mut self, feature: Feature) -> Result<(), Faulted> {
-        if self.has(feature) { Ok(()) } else { Err(self.ud()) }
-    }
-
     /// #GP(0) unless the CPL is 0.
     pub fn require_ring_0(&mut self) -> Result<(), Faulted> {
         if self.cpl == 0 { Ok(()) } else { Err(self.gp(0)) }

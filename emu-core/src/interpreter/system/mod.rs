@@ -257,8 +257,7 @@ fn lower_control(i: &iced_x86::Instruction) -> Option<Lowered> {
         Mnemonic::Rdpmc => serializing(msr::rdpmc),
         Mnemonic::Cpuid => serializing(identify::cpuid),
         Mnemonic::Rdpid => complex(clock::rdpid),
-        Mnemonic::Rdrand => complex(identify::rdrand),
-        Mnemonic::Rdseed => complex(identify::rdseed),
+        Mnemonic::Rdrand | Mnemonic::Rdseed => complex(identify::random),
         _ => return None,
     })
 }

@@ -275,7 +275,6 @@ pub fn set_base(cpu: &mut Cpu, name: SegmentName, base: u64) {
 
 /// RDMSR.
 pub fn rdmsr(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
-    cpu.require(feature::MSR)?;
     cpu.require_ring_0()?;
     let number = cpu.reg::<u32>(1);
     let Some(value) = read(cpu, number) else {
@@ -288,7 +287,6 @@ pub fn rdmsr(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
 
 /// WRMSR.
 pub fn wrmsr(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
-    cpu.require(feature::MSR)?;
     cpu.require_ring_0()?;
     let (number, value) = (cpu.reg::<u32>(1), edx_eax(cpu));
     write(cpu, number, value).ok_or(()).map_err(|()| cpu.gp(0))
@@ -296,7 +294,6 @@ pub fn wrmsr(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
 
 /// RDPMC: there are no counters, so every counter number is invalid.
 pub fn rdpmc(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
-    cpu.require(feature::PMC)?;
     Err(cpu.gp(0))
 }
 

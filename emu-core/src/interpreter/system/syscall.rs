@@ -5,7 +5,6 @@ use super::msr::set_base;
 use crate::interpreter::Cpu;
 use crate::interpreter::memory::canonical;
 use crate::interpreter::op::{Faulted, Op};
-use crate::isa::cpuid::feature;
 use crate::vcpu::{Segment, SegmentName, cr4, efer, rflags};
 
 const RCX: u8 = 1;
@@ -71,7 +70,6 @@ pub fn sysret(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
 
 /// SYSENTER_CS, which must not be null; both instructions need protected mode.
 fn sysenter_cs(cpu: &mut Cpu) -> Result<u64, Faulted> {
-    cpu.require(feature::SEP)?;
     let cs = cpu.s.sysenter_cs & 0xFFFF;
     if !cpu.protected() || cs & !3 == 0 { Err(cpu.gp(0)) } else { Ok(cs) }
 }

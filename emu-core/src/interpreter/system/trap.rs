@@ -6,7 +6,6 @@ use crate::interpreter::Cpu;
 use crate::interpreter::exception::vector;
 use crate::interpreter::op::{Faulted, Op};
 use crate::interpreter::word::Word;
-use crate::isa::cpuid::feature;
 use crate::vcpu::{Activity, cr4, rflags};
 
 /// Delivers a software interrupt from the instruction that raised it.
@@ -79,9 +78,9 @@ pub fn hlt(cpu: &mut Cpu, _: &Op) -> Result<(), Faulted> {
     Ok(())
 }
 
-/// MONITOR and MWAIT are #UD above CPL 0 and where they are not advertised.
+/// MONITOR and MWAIT are #UD above CPL 0.
 fn require_monitor(cpu: &mut Cpu) -> Result<(), Faulted> {
-    if cpu.cpl == 0 && cpu.has(feature::MONITOR) { Ok(()) } else { Err(cpu.ud()) }
+    if cpu.cpl == 0 { Ok(()) } else { Err(cpu.ud()) }
 }
 
 /// MONITOR: the address must be readable; nothing is armed, because MWAIT may wake at any time.

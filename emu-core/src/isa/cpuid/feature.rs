@@ -156,6 +156,11 @@ impl Features {
 }
 
 impl Feature {
+    /// The register it is in.
+    pub const fn word(self) -> Word {
+        self.word
+    }
+
     /// Its bit in its CPUID register.
     pub const fn mask(self) -> u32 {
         self.mask

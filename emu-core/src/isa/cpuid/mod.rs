@@ -3,9 +3,11 @@
 //! Left out: leaf 3 (serial number), leaf 0Ah (no performance counters), leaf 14h (no trace). The local APIC's
 //! number is 0: there is one processor so far.
 
+mod family;
 pub mod feature;
 mod model;
 
+pub use family::{Need, executes, families, need};
 pub use feature::{Feature, Features, Word};
 pub use model::{DEFAULT, MODELS, Model, by_name, model};
 

@@ -18,9 +18,10 @@ pub fn index_kind(kind: OpCodeOperandKind) -> Option<Register> {
 }
 
 /// Bytes of an address: usually those of the code segment.
-fn address_bytes(size: CodeSize, rng: &mut Rng) -> u32 {
-    let usual = !rng.chance(12);
-    match (size, usual) {
+fn address_bytes(site: &Site, rng: &mut Rng) -> u32 {
+    // In 32-bit code a 16-bit address leads nowhere but through FS and GS, which sequences do not use.
+    let usual = !rng.chance(12) || site.pool == Pool::Split && site.size == CodeSize::Bits32;
+    match (site.size, usual) {
         (CodeSize::Bits64, true) => 8,
         (CodeSize::Bits64, false) | (CodeSize::Bits32, true) | (CodeSize::Bits16, false) => 4,
         (CodeSize::Bits32, false) | (CodeSize::Bits16, true) => 2,
@@ -30,7 +31,7 @@ fn address_bytes(size: CodeSize, rng: &mut Rng) -> u32 {
 /// Chooses the memory operand of `i`.
 pub fn choose(i: &mut Instruction, vector: Option<Register>, site: &Site, rng: &mut Rng) {
     segment(i, site, rng);
-    match (vector, address_bytes(site.size, rng)) {
+    match (vector, address_bytes(site, rng)) {
         (Some(first), _) => vector_indexed(i, first, site, rng),
         (Option::None, 2) => word(i, site, rng),
         (Option::None, bytes) => wide(i, bytes, site, rng),
@@ -81,14 +82,14 @@ fn word(i: &mut Instruction, site: &Site, rng: &mut Rng) {
     i.set_memory_index(index);
     match rng.below(3) {
         0 if base != BP => displacement(i, 0, 2, 0),
-        1 if site.pool == Pool::Any => displacement(i, rng.next(), 2, 2),
+        1 if site.pool == Pool::Any => displacement(i, rng.word(), 2, 2),
         _ => displacement(i, small(site, rng), 2, 1),
     }
 }
 
 /// A displacement of one byte. Sequences keep close to where the pointer points.
 fn small(site: &Site, rng: &mut Rng) -> u64 {
-    let byte = rng.next() as i8;
+    let byte = rng.word() as i8;
     match site.pool {
         Pool::Any => byte as u64,
         Pool::Split if rng.chance(60) => (byte & !15) as u64,
@@ -126,7 +127,7 @@ fn wide(i: &mut Instruction, bytes: u32, site: &Site, rng: &mut Rng) {
     let has_index = style < 12;
     let has_base = !(4..6).contains(&style);
     if has_index {
-        i.set_memory_index(named(bytes, rng.below(count(site) - 1) + 5 & (count(site) - 1)));
+        i.set_memory_index(named(bytes, (rng.below(count(site) - 1) + 5) & (count(site) - 1)));
         // No index is where RSP would be.
         if matches!(i.memory_index(), Register::RSP | Register::ESP) {
             i.set_memory_index(named(bytes, 5));
@@ -146,8 +147,8 @@ fn base_displacement(i: &mut Instruction, bytes: u32, site: &Site, rng: &mut Rng
     match rng.below(8) {
         0..3 if !needs => displacement(i, 0, bytes, 0),
         0..6 => displacement(i, small(site, rng), bytes, 1),
-        6 => displacement(i, rng.next() as i16 as u64, bytes, bytes),
-        _ => displacement(i, rng.next() as i32 as u64, bytes, bytes),
+        6 => displacement(i, rng.word() as i16 as u64, bytes, bytes),
+        _ => displacement(i, rng.word() as i32 as u64, bytes, bytes),
     }
 }
 
@@ -162,7 +163,7 @@ fn vector_indexed(i: &mut Instruction, first: Register, site: &Site, rng: &mut R
 /// The offset of MOV's short form.
 pub fn choose_offset(i: &mut Instruction, site: &Site, rng: &mut Rng) {
     segment(i, site, rng);
-    let bytes = address_bytes(site.size, rng);
+    let bytes = address_bytes(site, rng);
     let offset = offset(i, site, rng);
     displacement(i, offset, bytes, bytes);
 }
@@ -170,7 +171,7 @@ pub fn choose_offset(i: &mut Instruction, site: &Site, rng: &mut Rng) {
 /// XLAT's table.
 pub fn choose_table(i: &mut Instruction, site: &Site, rng: &mut Rng) {
     segment(i, site, rng);
-    i.set_memory_base(match address_bytes(site.size, rng) {
+    i.set_memory_base(match address_bytes(site, rng) {
         2 => Register::BX,
         4 => Register::EBX,
         _ => Register::RBX,
@@ -188,7 +189,7 @@ pub fn string(
 ) -> Option<()> {
     use OpKind::*;
     let bytes = match (n, i.op0_kind()) {
-        (0, _) | (_, Register) => address_bytes(site.size, rng),
+        (0, _) | (_, Register) => address_bytes(site, rng),
         (_, MemorySegSI | MemoryESDI | MemorySegDI) => 2,
         (_, MemorySegESI | MemoryESEDI | MemorySegEDI) => 4,
         _ => 8,

@@ -146,18 +146,18 @@ pub fn data_selector(rng: &mut Rng) -> u16 {
 }
 
 fn flags(rng: &mut Rng) -> u64 {
-    rng.next() & !DISTURBING & 0xFFFF_FFFF
+    rng.word() & !DISTURBING & 0xFFFF_FFFF
 }
 
 fn loaded_control_word(rng: &mut Rng) -> u16 {
-    if rng.chance(20) { rng.next() as u16 } else { control_word(rng) }
+    if rng.chance(20) { rng.word() as u16 } else { control_word(rng) }
 }
 
 fn loaded_mxcsr(rng: &mut Rng) -> u32 {
     match rng.below(16) {
-        0 => (rng.next() as u32) & !MM,
+        0 => (rng.word() as u32) & !MM,
         1 => mxcsr(rng) | 1 << rng.pick(&[16, 18, 20, 31]),
-        2 => rng.next() as u32 & 0xFFFF,
+        2 => rng.word() as u32 & 0xFFFF,
         _ => mxcsr(rng),
     }
 }
@@ -165,14 +165,14 @@ fn loaded_mxcsr(rng: &mut Rng) -> u32 {
 /// The environment of 14 or 28 bytes (Intel SDM Vol. 1 figures 8-9 to 8-12), and after it eight registers.
 fn environment(bytes: &mut [u8], length: u8, rng: &mut Rng) {
     for chunk in bytes.chunks_mut(8) {
-        put(chunk, 0, &rng.next().to_le_bytes());
+        put(chunk, 0, &rng.word().to_le_bytes());
     }
     let unit = if matches!(length, 14 | 94) { 2 } else { 4 };
     let control = loaded_control_word(rng);
-    let status = if rng.chance(10) { rng.next() as u16 } else { status_word(control, rng) };
+    let status = if rng.chance(10) { rng.word() as u16 } else { status_word(control, rng) };
     put(bytes, 0, &control.to_le_bytes());
     put(bytes, unit, &status.to_le_bytes());
-    put(bytes, 2 * unit, &(rng.next() as u16).to_le_bytes());
+    put(bytes, 2 * unit, &(rng.word() as u16).to_le_bytes());
     let registers = 7 * unit;
     for n in 0..8 {
         put(bytes, registers + 10 * n, &bits80(f80(rng)).to_le_bytes()[..10]);
@@ -182,26 +182,28 @@ fn environment(bytes: &mut [u8], length: u8, rng: &mut Rng) {
 /// The 512 bytes of FXSAVE (Intel SDM Vol. 1 10.5.1).
 fn fx_image(bytes: &mut [u8], rng: &mut Rng) {
     for chunk in bytes.chunks_mut(8) {
-        put(chunk, 0, &rng.next().to_le_bytes());
+        put(chunk, 0, &rng.word().to_le_bytes());
     }
     let control = loaded_control_word(rng);
     put(bytes, 0, &control.to_le_bytes());
     put(bytes, 2, &status_word(control, rng).to_le_bytes());
     // Pointers that fit their registers.
-    put(bytes, 8, &(rng.next() >> 32).to_le_bytes());
-    put(bytes, 16, &(rng.next() >> 32).to_le_bytes());
+    put(bytes, 8, &(rng.word() >> 32).to_le_bytes());
+    put(bytes, 16, &(rng.word() >> 32).to_le_bytes());
     put(bytes, 24, &loaded_mxcsr(rng).to_le_bytes());
     for n in 0..8 {
         put(bytes, 32 + 16 * n, &bits80(f80(rng)).to_le_bytes()[..10]);
     }
 }
 
-/// The header of an XSAVE area in standard form (Intel SDM Vol. 1 13.4.2): mostly a good one.
+/// The header of an XSAVE area (Intel SDM Vol. 1 13.4.2): mostly a good one, of the standard or the compacted form.
 fn xsave_image(bytes: &mut [u8], rng: &mut Rng) {
     fx_image(bytes, rng);
     let mut header = [0u8; 64];
     header[0] = rng.below(8) as u8;
-    if rng.chance(10) {
+    if rng.chance(20) {
+        (header[8], header[15]) = (7, 0x80);
+    } else if rng.chance(10) {
         // Only bits that no host's components have: which of the others are valid depends on it.
         let at = rng.pick(&[3, 4, 5, 6, 8, 9, 11, 16, 20, 23]);
         header[at] |= 1 << rng.below(8);

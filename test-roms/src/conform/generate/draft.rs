@@ -31,7 +31,7 @@ impl Draft {
             fs_base: if wide { FS_BASE } else { 0 },
             gs_base: if wide { GS_BASE } else { 0 },
             x87: x87(recipe, rng),
-            mxcsr: if recipe.uses.mxcsr { mxcsr(rng) } else { 0x1F80 | rng.next() as u32 & 0x603F },
+            mxcsr: if recipe.uses.mxcsr { mxcsr(rng) } else { 0x1F80 | rng.word() as u32 & 0x603F },
             xmm: vectors(recipe.vectors, recipe.element, rng),
             ymm_high: vectors(if recipe.uses.ymm { recipe.vectors } else { 0 }, recipe.element, rng),
         };
@@ -86,7 +86,7 @@ fn general(wide: bool, rng: &mut Rng) -> [u64; 16] {
     let mut registers = [0; 16];
     for register in &mut registers[..if wide { 16 } else { 8 }] {
         *register = match rng.below(4) {
-            0 => rng.next(),
+            0 => rng.word(),
             1 => integer(rng, 32),
             _ => integer(rng, 64),
         };
@@ -99,7 +99,7 @@ fn general(wide: bool, rng: &mut Rng) -> [u64; 16] {
 }
 
 fn flags(rng: &mut Rng) -> u64 {
-    let random = rng.next();
+    let random = rng.word();
     let mut flags = FLAGS_AT_REST | random & STATUS_FLAGS;
     if random >> 32 & 7 == 0 {
         flags |= DF;
@@ -112,7 +112,7 @@ fn flags(rng: &mut Rng) -> u64 {
 
 /// Rounding, flush to zero, denormals are zero and sticky flags at random; exceptions mostly masked.
 pub fn mxcsr(rng: &mut Rng) -> u32 {
-    let random = rng.next() as u32;
+    let random = rng.word() as u32;
     let masks = if random >> 29 == 0 { random >> 16 & 0x1F80 } else { 0x1F80 };
     let flags = if random >> 27 & 3 == 0 { random & 0x3F } else { 0 };
     let zeros = if random >> 25 & 3 == 0 { random & 0x8040 } else { 0 };
@@ -124,37 +124,45 @@ fn vectors(named: u16, element: Element, rng: &mut Rng) -> [u128; 16] {
     for (n, register) in registers.iter_mut().enumerate() {
         *register = if named >> n & 1 == 0 {
             // Nobody looks at it: that it stays what it is can be seen with any value.
-            u128::from(rng.next()) * 0x1_0000_0000_0000_0001
+            u128::from(rng.word()) * 0x1_0000_0000_0000_0001
         } else if rng.chance(12) {
-            u128::from(rng.next()) << 64 | u128::from(rng.next())
+            u128::from(rng.word()) << 64 | u128::from(rng.word())
         } else {
             element.vector(rng)
         };
     }
-    alike(&mut registers, named, rng);
+    alike(&mut registers, named, element, rng);
     registers
 }
 
-/// Sometimes two of the named registers hold the same, or nearly.
-fn alike(registers: &mut [u128; 16], named: u16, rng: &mut Rng) {
+/// Sometimes two of the named registers hold the same, or nearly: what cancels, what compares equal.
+fn alike(registers: &mut [u128; 16], named: u16, element: Element, rng: &mut Rng) {
     if named.count_ones() < 2 || !rng.chance(25) {
         return;
     }
     let (first, last) = (named.trailing_zeros() as usize, 15 - named.leading_zeros() as usize);
-    let flip = if rng.chance(50) { 1 << rng.below(128) } else { 0 };
+    let bits = 8 * element.size() as u32;
+    let lowest = (0..128 / bits).fold(0, |all, lane| all | 1u128 << (lane * bits));
+    let flip = match rng.below(5) {
+        0 => 0,
+        1 => 1 << rng.below(128),
+        2 => lowest << rng.below(3),
+        3 => lowest << (bits - 1),
+        _ => lowest << (bits - 1) | lowest << rng.below(3),
+    };
     registers[first] = registers[last] ^ flip;
 }
 
 /// The control word: mostly with all exceptions masked.
 pub fn control_word(rng: &mut Rng) -> u16 {
-    let random = rng.next() as u16;
+    let random = rng.word() as u16;
     let masks = if random >> 13 == 0 { random & 0x3F } else { 0x3F };
     0x40 | masks | random & 0x0F00
 }
 
 /// A status word: condition codes, TOP, sometimes sticky flags; ES and B as the masks of `control` make them.
 pub fn status_word(control: u16, rng: &mut Rng) -> u16 {
-    let random = rng.next() as u16;
+    let random = rng.word() as u16;
     let mut flags = if rng.chance(30) { random & 0x7F } else { 0 };
     // A pending exception keeps most instructions from doing anything else.
     if rng.chance(85) {
@@ -167,18 +175,18 @@ pub fn status_word(control: u16, rng: &mut Rng) -> u16 {
 fn x87(recipe: &Recipe, rng: &mut Rng) -> X87 {
     let uses = recipe.uses;
     let control = control_word(rng);
-    let pointers = rng.next();
+    let pointers = rng.word();
     let mut x87 = X87 {
         control,
         status: if uses.x87 || uses.mmx { status_word(control, rng) } else { 0 },
         empty: match rng.below(8) {
-            0 => rng.next() as u8,
+            0 => rng.word() as u8,
             1 => 0xFF,
-            _ => 1u8.rotate_left(rng.below(8) as u32) & rng.next() as u8,
+            _ => 1u8.rotate_left(rng.below(8) as u32) & rng.word() as u8,
         },
         opcode: (pointers >> 48) as u16 & 0x7FF,
         ip: pointers & 0xFFFF_FFFF,
-        dp: rng.next() & 0xFFFF_FFFF,
+        dp: rng.word() & 0xFFFF_FFFF,
         ..X87::default()
     };
     for register in &mut x87.r {
@@ -194,6 +202,7 @@ fn x87(recipe: &Recipe, rng: &mut Rng) -> X87 {
         let (to, from) = (rng.below(8) as usize, rng.below(8) as usize);
         x87.r[to] = x87.r[from];
         x87.r[to].exponent ^= (rng.below(2) as u16) << 15;
+        x87.r[to].significand ^= rng.below(4) & rng.below(4);
     }
     x87
 }

@@ -5,7 +5,9 @@ use crate::conform::form::Form;
 use crate::conform::layout::{CODE, CODE_BYTES};
 use crate::conform::program::CodeSize;
 use crate::conform::values::Rng;
-use iced_x86::{Decoder, DecoderOptions, Encoder, FlowControl, Instruction, Mnemonic, OpKind};
+use iced_x86::{
+    CpuidFeature, Decoder, DecoderOptions, Encoder, FlowControl, Instruction, Mnemonic, OpKind, Register,
+};
 
 /// The longest an instruction may be (Intel SDM Vol. 2A 2.3.11).
 const LONGEST: usize = 15;
@@ -63,12 +65,24 @@ pub fn encode(form: &Form, site: &Site, rng: &mut Rng) -> Option<Encoded> {
 fn decode(form: &Form, bytes: Vec<u8>, site: &Site) -> Option<Encoded> {
     let mut decoder = Decoder::with_ip(site.size.bits(), &bytes, site.ip(), DecoderOptions::NONE);
     let instruction = decoder.decode();
-    let same = instruction.code() == form.code && instruction.len() == bytes.len();
+    let same = instruction.code() == form.code
+        && instruction.len() == bytes.len()
+        && !components_astray(&instruction);
     (same && harmless(&instruction) && !unpredictable(&bytes, &instruction, site.size)).then_some(Encoded {
         instruction,
         bytes,
         broken: false,
     })
+}
+
+/// Whether EAX or EDX of an XSAVE or XRSTOR holds an address: they are to name state components, and not those that
+/// are the host's own affair.
+fn components_astray(i: &Instruction) -> bool {
+    let taken = |register: Register| matches!(register.full_register(), Register::RAX | Register::RDX);
+    let managed = i.code().cpuid_features().iter().any(|feature| {
+        matches!(feature, CpuidFeature::XSAVE | CpuidFeature::XSAVEC | CpuidFeature::XSAVEOPT)
+    });
+    managed && (taken(i.memory_base()) || taken(i.memory_index()))
 }
 
 /// Whether a direct branch leads out of the instruction, or to its end.

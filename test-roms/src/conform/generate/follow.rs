@@ -34,7 +34,8 @@ impl Step {
             }
             Self::Frame => draft.registers.gpr[5] = place::offset(place::stack(64, 8, rng), recipe.size),
             Self::Pointer { register, segment_base, bits, size } => {
-                let at = if rng.chance(70) { near(size, rng) } else { place::linear(size, false, rng) };
+                let at = pointed(size, draft, recipe, rng);
+                let at = reachable(at, segment_base, bits);
                 draft.put(Part::whole(register, bits), at.wrapping_sub(segment_base));
             }
             Self::Repetitions { bits } => draft.put(Part::whole(1, bits), repetitions(rng)),
@@ -44,15 +45,16 @@ impl Step {
             Self::Divide { bits, signed, divisor } => divide(bits, signed, divisor, draft, rng),
             Self::Accumulator { bits, destination } => accumulator(bits, destination, draft, rng),
             Self::WideAccumulator { bits } => wide_accumulator(bits, draft, rng),
-            Self::Selector(part) => draft.put(part, u64::from(data_selector(rng)) | rng.next() << 16),
+            Self::Selector(part) => draft.put(part, u64::from(data_selector(rng)) | rng.word() << 16),
             Self::Landing(part) => {
                 draft.put(part, landing(recipe.start, recipe.end, rng) - recipe.size.base());
             }
             Self::Small(part) => draft.put(part, rng.below(4)),
             Self::Field(part) => {
-                draft.put(part, rng.below(70) | rng.below(70) << 8 | rng.next() << 16);
+                draft.put(part, rng.below(70) | rng.below(70) << 8 | rng.word() << 16);
             }
             Self::VectorCount(n) => vector_count(n, draft, rng),
+            Self::Cancel { factors, addend, double } => cancel(factors, addend, double, draft, rng),
             Self::Lengths => {
                 for n in [0, 2] {
                     let length = rng.below(40).wrapping_sub(20);
@@ -73,7 +75,7 @@ impl Step {
 
 /// What ESP holds above SP in 16-bit code. A far call to 64-bit code pushes at that address, so nothing may be there.
 fn above_sp(size: CodeSize, rng: &mut Rng) -> u64 {
-    if size == CodeSize::Bits16 { 0x8000_0000 | rng.next() & 0x7FFF_0000 } else { 0 }
+    if size == CodeSize::Bits16 { 0x8000_0000 | rng.word() & 0x7FFF_0000 } else { 0 }
 }
 
 /// Solves `factor` x = `value` for x, in `bits` bits; `factor` is 1 to 9.
@@ -115,13 +117,15 @@ fn memory(address: &Address, size: u64, content: Content, draft: &mut Draft, rec
     if content == Content::Nothing && rng.chance(60) {
         return;
     }
-    let mut at = place::linear(size, true, rng);
-    if address.bits == 64 && canonical(at) != canonical(at.wrapping_sub(address.segment_base)) {
-        // Which of offset and linear address must be canonical, silicon and manuals do not agree on.
-        at = DATA;
-    }
+    let at = reachable(place::linear(size, true, rng), address.segment_base, address.bits);
     address.lead_to(content.settle(at, size), draft);
     content.write(address.linear(draft), size, draft, recipe, rng);
+}
+
+/// `at`, or another address where only one of it and its offset is canonical: which of them must be, silicon and
+/// manuals do not agree on.
+fn reachable(at: u64, segment_base: u64, bits: u32) -> u64 {
+    if bits == 64 && canonical(at) != canonical(at.wrapping_sub(segment_base)) { DATA } else { at }
 }
 
 fn canonical(address: u64) -> bool {
@@ -137,7 +141,7 @@ fn gather(address: &Address, n: u8, bits: u8, lanes: u8, size: u64, draft: &mut 
         let index = if rng.chance(97) {
             (rng.below(0x1000) as i64 - 0x800) / address.scale.max(1) as i64
         } else {
-            rng.next() as i64
+            rng.word() as i64
         };
         bytes[lane * step..(lane + 1) * step].copy_from_slice(&index.to_le_bytes()[..step]);
     }
@@ -145,6 +149,25 @@ fn gather(address: &Address, n: u8, bits: u8, lanes: u8, size: u64, draft: &mut 
     draft.registers.xmm[usize::from(n)] = half(0);
     draft.registers.ymm_high[usize::from(n)] = half(16);
     let _ = size;
+}
+
+/// Where a string lies: mostly inside the data pages, sometimes over the one before it.
+fn pointed(size: u64, draft: &Draft, recipe: &Recipe, rng: &mut Rng) -> u64 {
+    match (rng.below(10), string_at(6, draft, recipe)) {
+        (0 | 1, Some(other)) => other.wrapping_add(rng.below(33)).wrapping_sub(16),
+        (2..5, _) => place::linear(size, false, rng),
+        _ => near(size, rng),
+    }
+}
+
+/// The linear address in pointer `n` of a string instruction.
+fn string_at(n: u8, draft: &Draft, recipe: &Recipe) -> Option<u64> {
+    recipe.steps.iter().find_map(|step| match *step {
+        Step::Pointer { register, segment_base, bits, .. } if register == n => {
+            Some(segment_base.wrapping_add(draft.get(Part::whole(n, bits))))
+        }
+        _ => None,
+    })
 }
 
 /// Inside the data pages, with room on either side.
@@ -166,27 +189,19 @@ fn repetitions(rng: &mut Rng) -> u64 {
 
 /// Makes the strings at rSI and rDI alike, or that at rDI like the accumulator, but for one element.
 fn alike(size: u64, source: bool, draft: &mut Draft, recipe: &Recipe, rng: &mut Rng) {
-    let pointer = |n: u8, draft: &Draft| {
-        recipe.steps.iter().find_map(|step| match *step {
-            Step::Pointer { register, segment_base, bits, .. } if register == n => {
-                Some(segment_base.wrapping_add(draft.get(Part::whole(n, bits))))
-            }
-            _ => None,
-        })
-    };
     let down = draft.registers.rflags & 1 << 10 != 0;
     let length = 24 * size as usize;
     let unit = draft.registers.gpr[0].to_le_bytes();
     let mut bytes: [u8; 192] = std::array::from_fn(|n| unit[n % size as usize]);
     let start = |at: u64| if down { at.wrapping_sub(23 * size) } else { at };
-    if let Some(at) = pointer(7, draft) {
+    if let Some(at) = string_at(7, draft, recipe) {
         draft.write(start(at), &bytes[..length]);
     }
     // Equal elements end REPNE, different ones REPE.
     if rng.chance(80) {
         bytes[rng.below(length as u64) as usize] ^= 1 << rng.below(8);
     }
-    let at = if source { pointer(6, draft) } else { pointer(7, draft) };
+    let at = string_at(if source { 6 } else { 7 }, draft, recipe);
     if let Some(at) = at {
         draft.write(start(at), &bytes[..length]);
     }
@@ -200,7 +215,7 @@ fn count(width: u64, rng: &mut Rng) -> u64 {
         2 => width - 1,
         3 => width,
         4 => width + 1,
-        5 => rng.next(),
+        5 => rng.word(),
         _ => rng.below(width),
     }
 }
@@ -238,13 +253,13 @@ fn divide(bits: u32, signed: bool, divisor: Operand, draft: &mut Draft, rng: &mu
 
 fn unsigned_dividend(bits: u32, divisor: u64, rng: &mut Rng) -> u128 {
     let quotient = u128::from(integer(rng, bits));
-    quotient * u128::from(divisor) + u128::from(rng.next() % divisor.max(1))
+    quotient * u128::from(divisor) + u128::from(rng.word() % divisor.max(1))
 }
 
 fn signed_dividend(bits: u32, divisor: u64, rng: &mut Rng) -> u128 {
     let extend = |value: u64| ((value << (64 - bits)) as i64 >> (64 - bits)) as i128;
     let (quotient, divisor) = (extend(integer(rng, bits)), extend(divisor));
-    let remainder = i128::from(rng.next() >> 1) % divisor.abs().max(1);
+    let remainder = i128::from(rng.word() >> 1) % divisor.abs().max(1);
     let product = quotient * divisor;
     (if product < 0 { product - remainder } else { product + remainder }) as u128
 }
@@ -281,6 +296,33 @@ fn vector_count(n: u8, draft: &mut Draft, rng: &mut Rng) {
     }
 }
 
+fn cancel(factors: [u8; 2], addend: u8, double: bool, draft: &mut Draft, rng: &mut Rng) {
+    if !rng.chance(30) {
+        return;
+    }
+    let [a, b] = factors.map(usize::from);
+    let flip = if rng.chance(50) { 0 } else { rng.below(4) };
+    let r = &mut draft.registers;
+    r.xmm[usize::from(addend)] = products(r.xmm[a], r.xmm[b], double, flip);
+    r.ymm_high[usize::from(addend)] = products(r.ymm_high[a], r.ymm_high[b], double, flip);
+}
+
+/// The rounded product of each lane, with bits of its significand changed by `flip`. Which sign cancels depends on
+/// the instruction; there are as many of one as of the other.
+fn products(a: u128, b: u128, double: bool, flip: u64) -> u128 {
+    let lanes = if double { 2 } else { 4 };
+    (0..lanes).fold(0, |all, lane| {
+        let shift = lane * 128 / lanes;
+        let (x, y) = ((a >> shift) as u64, (b >> shift) as u64);
+        let product = if double {
+            (f64::from_bits(x) * f64::from_bits(y)).to_bits()
+        } else {
+            u64::from((f32::from_bits(x as u32) * f32::from_bits(y as u32)).to_bits())
+        };
+        all | u128::from(product ^ flip) << shift
+    })
+}
+
 /// The pointers of a sequence: far enough from the edges for what is done with them.
 fn homes(draft: &mut Draft, recipe: &Recipe, rng: &mut Rng) {
     for n in [3, 5, 6, 7] {
@@ -288,5 +330,5 @@ fn homes(draft: &mut Draft, recipe: &Recipe, rng: &mut Rng) {
         let at = (DATA + 0x300 + page + rng.below(0x100)) & !(rng.pick(&[1, 4, 16, 32]) - 1);
         draft.registers.gpr[n] = place::offset(at, recipe.size);
     }
-    draft.registers.gpr[4] = place::offset(STACK + 0x400 + rng.below(0x800) & !1, recipe.size);
+    draft.registers.gpr[4] = place::offset((STACK + 0x400 + rng.below(0x800)) & !1, recipe.size);
 }

@@ -61,7 +61,7 @@ fn finish(size: CodeSize, offset: u64, parts: &[Encoded], forms: Vec<usize>, rng
     let instructions: Vec<_> = parts.iter().map(|part| part.instruction).collect();
     let start = encode::address(offset);
     let recipe = recipe::of(&instructions, size, start, start + code.len() as u64);
-    let program = Program { size, offset: offset as u16, code, seed: rng.next() };
+    let program = Program { size, offset: offset as u16, code, seed: rng.word() };
     Case { program, forms, recipe }
 }
 

@@ -156,7 +156,7 @@ fn other(i: &mut Instruction, n: u32, kind: OpCodeOperandKind, site: &Site, rng:
         imm32 => immediate(i, n, OpKind::Immediate32, integer(rng, 32))?,
         imm32sex64 => immediate(i, n, OpKind::Immediate32to64, integer(rng, 32) as i32 as u64)?,
         imm64 => immediate(i, n, OpKind::Immediate64, integer(rng, 64))?,
-        br16_1 | br32_1 | br64_1 => near(i, n, kind, site.ip() + 2, rng.next() as i8 as i64)?,
+        br16_1 | br32_1 | br64_1 => near(i, n, kind, site.ip() + 2, rng.word() as i8 as i64)?,
         br16_2 | br32_4 | br64_4 => {
             let target = landing(site.at, site.at + 16, rng) - site.size.base();
             near(i, n, kind, target, 0)?;

@@ -4,7 +4,9 @@ use super::content::Content;
 use super::recipe::{Address, Part, Recipe, element};
 use crate::conform::program::CodeSize;
 use crate::conform::values::Element;
-use iced_x86::{Code, FlowControl, Instruction, MemorySize, Mnemonic, OpCodeOperandKind, OpKind, Register};
+use iced_x86::{
+    Code, CpuidFeature, FlowControl, Instruction, MemorySize, Mnemonic, OpCodeOperandKind, OpKind, Register,
+};
 
 /// Where an operand is.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,8 @@ pub enum Step {
     Field(Part),
     /// Vector register `0` holds a count, or counts.
     VectorCount(u8),
+    /// Vector register `addend` holds what the product of the two others takes away, but for its rounding.
+    Cancel { factors: [u8; 2], addend: u8, double: bool },
     /// PCMPESTRI's lengths.
     Lengths,
     /// EDX:EAX name state components.
@@ -139,6 +143,7 @@ fn values(i: &Instruction, recipe: &Recipe, steps: &mut Vec<Step>) {
         | Vpsrld | Vpsrlq | Vpsraw | Vpsrad | Vpsllvd | Vpsllvq | Vpsrlvd | Vpsrlvq | Vpsravd => {
             add(vector(i, last).map(Step::VectorCount));
         }
+        _ if i.code().cpuid_features().contains(&CpuidFeature::FMA) => add(fused(i)),
         _ if indirect(i) => add(part(i, 0).map(Step::Landing)),
         _ => {}
     }
@@ -148,6 +153,19 @@ fn values(i: &Instruction, recipe: &Recipe, steps: &mut Vec<Step>) {
 fn vector(i: &Instruction, n: u32) -> Option<u8> {
     let register = (i.op_kind(n) == OpKind::Register).then(|| i.op_register(n))?;
     (register.is_xmm() || register.is_ymm()).then_some((register.number() & 15) as u8)
+}
+
+/// A fused multiplication and addition of three registers. Which of them the digits of its name say, from 1: factor,
+/// factor, addend.
+fn fused(i: &Instruction) -> Option<Step> {
+    let [a, b, c] = [vector(i, 0)?, vector(i, 1)?, vector(i, 2)?];
+    let name = format!("{:?}", i.mnemonic());
+    let (factors, addend) = match name {
+        _ if name.contains("132") => ([a, c], b),
+        _ if name.contains("213") => ([a, b], c),
+        _ => ([b, c], a),
+    };
+    Some(Step::Cancel { factors, addend, double: element(i) == Element::F64 })
 }
 
 fn indirect(i: &Instruction) -> bool {

@@ -125,7 +125,7 @@ fn map_pages(memory: &MemoryMap) {
     let user = [(CODE, CODE_BYTES, US), (DATA, DATA_BYTES, US | RW | NX), (FIXED, FIXED_BYTES, US | NX)];
     for (start, bytes, rights) in user.into_iter().chain([(STACK, STACK_BYTES, US | RW | NX)]) {
         for linear in (start..start + bytes as u64).step_by(0x1000) {
-            put(LOW[2], part(linear, 0), linear - WINDOW + WINDOW_FRAME | P | rights);
+            put(LOW[2], part(linear, 0), (linear - WINDOW + WINDOW_FRAME) | P | rights);
         }
     }
 }
