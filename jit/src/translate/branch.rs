@@ -76,7 +76,7 @@ impl Translator<'_> {
         r
     }
 
-    /// Two ways to go on, of which neither comes back.
+    /// Two ways to go on. The first does not come back; behind this comes what follows on the second.
     fn fork(&mut self, condition: Value, yes: impl FnOnce(&mut Self), no: impl FnOnce(&mut Self)) {
         let (then, or) = (self.fb.create_block(), self.fb.create_block());
         self.fb.ins().brif(condition, then, &[], or, &[]);
@@ -111,14 +111,7 @@ impl Translator<'_> {
     fn look_at_budget(&mut self, budget: Value, to: usize) {
         let need = self.constant(I64, self.facts.need as u64);
         let short = self.fb.ins().icmp(IntCC::SignedLessThan, budget, need);
-        let (exit, inside) = (self.fb.create_block(), self.fb.create_block());
-        self.fb.set_cold_block(exit);
-        self.fb.ins().brif(short, exit, &[], inside, &[]);
-        self.fb.switch_to_block(exit);
-        self.fb.seal_block(exit);
-        self.leave(self.region.blocks[to].off, Leave::Interpret);
-        self.fb.switch_to_block(inside);
-        self.fb.seal_block(inside);
+        self.leave_if(short, self.region.blocks[to].off);
         self.fb.ins().sequence_point();
     }
 
@@ -150,13 +143,7 @@ impl Translator<'_> {
         for (back, block) in &region.returns {
             let rip = self.rip(*back);
             let here = self.fb.ins().icmp(IntCC::Equal, target, rip);
-            let (then, or) = (self.fb.create_block(), self.fb.create_block());
-            self.fb.ins().brif(here, then, &[], or, &[]);
-            self.fb.switch_to_block(then);
-            self.fb.seal_block(then);
-            self.edge(n, Goal::Block(*block));
-            self.fb.switch_to_block(or);
-            self.fb.seal_block(or);
+            self.fork(here, |t| t.edge(n, Goal::Block(*block)), |_| {});
         }
         self.leave_to(target, Leave::Onward);
     }

@@ -35,13 +35,18 @@ impl Translator<'_> {
 
     /// Lets the interpreter execute the current instruction if the condition holds.
     pub fn interpret_if(&mut self, condition: Value) {
+        self.leave_if(condition, self.off);
+    }
+
+    /// Leaves the instruction at `off` to the interpreter if the condition holds.
+    pub fn leave_if(&mut self, condition: Value, off: i64) {
         let exit = self.fb.create_block();
         let inside = self.fb.create_block();
         self.fb.set_cold_block(exit);
         self.fb.ins().brif(condition, exit, &[], inside, &[]);
         self.fb.switch_to_block(exit);
         self.fb.seal_block(exit);
-        self.leave(self.off, Leave::Interpret);
+        self.leave(off, Leave::Interpret);
         self.fb.switch_to_block(inside);
         self.fb.seal_block(inside);
     }

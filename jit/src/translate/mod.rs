@@ -7,6 +7,7 @@ mod alu;
 mod bits;
 mod branch;
 mod data;
+mod flags;
 mod leave;
 mod memory;
 mod muldiv;
