@@ -7,7 +7,7 @@ use crate::engine::Options;
 use crate::region::form;
 use emu_core::Frame;
 use emu_core::interpreter::Cpu;
-use emu_core::interpreter::tier::{Code, Place, Region, Site, Span, Tier};
+use emu_core::interpreter::tier::{Code, Place, Region, Retired, Site, Span, Tier};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -36,7 +36,7 @@ pub struct Translations {
     options: Options,
     samples: HashMap<Site, u32>,
     pending: HashMap<u64, Pending>,
-    code: HashMap<u64, Piece>,
+    code: HashMap<u64, (Piece, Site)>,
     next: u64,
     arena: Arena,
     workshop: Workshop,
@@ -73,7 +73,7 @@ impl Translations {
             self.samples.insert(site, NEVER);
             return None;
         };
-        self.code.insert(done.id, piece);
+        self.code.insert(done.id, (piece, site));
         self.samples.remove(&site);
         self.report.regions.fetch_add(1, Relaxed);
         self.report.instructions.fetch_add(done.instructions as u64, Relaxed);
@@ -119,9 +119,12 @@ impl Tier for Translations {
         }
     }
 
-    fn retired(&mut self, id: u64) {
-        if let Some(piece) = self.code.remove(&id) {
+    fn retired(&mut self, id: u64, why: Retired) {
+        if let Some((piece, site)) = self.code.remove(&id) {
             self.arena.remove(piece);
+            if why == Retired::Useless {
+                self.samples.insert(site, NEVER);
+            }
             self.report.code_bytes.store(self.arena.used() as u64, Relaxed);
         }
     }

@@ -6,7 +6,7 @@
 
 use super::cpu::Mode;
 use super::op::{Op, OpRef};
-use super::tier::{NO_REGION, Regions};
+use super::tier::{NO_REGION, Regions, Retired};
 use crate::Frame;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -206,7 +206,7 @@ impl CodeCache {
     pub fn drop_frame(&mut self, frame: Frame) {
         let code = self.frames.remove(&frame.0).unwrap_or_default();
         for slot in code.regions {
-            self.drop_region(slot);
+            self.drop_region(slot, Retired::Stale);
         }
         for key in code.keys {
             if let Some(block) = self.blocks.remove(&key) {
@@ -227,8 +227,8 @@ impl CodeCache {
     }
 
     /// The interpreter runs where a region began.
-    fn drop_region(&mut self, slot: u32) {
-        let Some((key, original, frames)) = self.regions.remove(slot) else { return };
+    pub(super) fn drop_region(&mut self, slot: u32, why: Retired) {
+        let Some((key, original, frames)) = self.regions.remove(slot, why) else { return };
         if let Some(block) = self.blocks.get(&key) {
             let op = &block.ops[0];
             if op.region.replace(NO_REGION) == slot {
@@ -246,7 +246,7 @@ impl CodeCache {
     pub fn clear(&mut self) -> Vec<Frame> {
         let regions: Vec<u32> = self.frames.values().flat_map(|code| code.regions.iter().copied()).collect();
         for slot in regions {
-            self.drop_region(slot);
+            self.drop_region(slot, Retired::Stale);
         }
         self.era += 1;
         self.graveyard.extend(self.blocks.drain().map(|(_, block)| block));

@@ -30,7 +30,16 @@ pub trait Tier: Send {
     /// A region to install, if one is ready.
     fn finished(&mut self) -> Option<Region>;
     /// The region of this number is not installed, and will not be: nothing enters its code any more.
-    fn retired(&mut self, id: u64);
+    fn retired(&mut self, id: u64, why: Retired);
+}
+
+/// Why a region is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retired {
+    /// The code it was made from has changed, or everything was dropped.
+    Stale,
+    /// It left so early each time that the interpreter alone is faster.
+    Useless,
 }
 
 /// What compiled code answers.
@@ -133,7 +142,15 @@ struct Installed {
     key: Key,
     frames: Vec<Frame>,
     id: u64,
+    /// Calls, and instructions retired by them, in this trial.
+    entered: u64,
+    ran: u64,
 }
+
+/// Calls after which a region is judged, again and again.
+const TRIAL: u64 = 4096;
+/// Instructions per call that are worth one: entering and leaving costs about as much as interpreting five.
+const WORTH: u64 = 6;
 
 /// The installed regions, by the number that their entry ops hold.
 #[derive(Default)]
@@ -141,7 +158,7 @@ pub struct Regions {
     slots: Vec<Option<Installed>>,
     free: Vec<u32>,
     /// The tier has not heard of these yet.
-    retired: Vec<u64>,
+    retired: Vec<(u64, Retired)>,
     /// Instructions retired, and calls.
     ran: u64,
     entered: u64,
@@ -172,11 +189,26 @@ impl Regions {
     }
 
     /// Takes a region out; where it began, what runs there instead, and the frames it was made from.
-    pub(super) fn remove(&mut self, slot: u32) -> Option<(Key, Handler, Vec<Frame>)> {
+    pub(super) fn remove(&mut self, slot: u32, why: Retired) -> Option<(Key, Handler, Vec<Frame>)> {
         let installed = self.slots.get_mut(slot as usize)?.take()?;
         self.free.push(slot);
-        self.retired.push(installed.id);
+        self.retired.push((installed.id, why));
         Some((installed.key, installed.original, installed.frames))
+    }
+
+    /// Takes note of a call; false if the region has turned out useless.
+    fn account(&mut self, slot: u32, retired: u64) -> bool {
+        self.ran += retired;
+        self.entered += 1;
+        let Some(Some(region)) = self.slots.get_mut(slot as usize) else { return true };
+        region.ran += retired;
+        region.entered += 1;
+        if region.entered < TRIAL {
+            return true;
+        }
+        let worth = region.ran >= TRIAL * WORTH;
+        (region.entered, region.ran) = (0, 0);
+        worth
     }
 
     pub(super) fn any_retired(&self) -> bool {
@@ -191,16 +223,17 @@ impl Regions {
 
 /// The handler of a region's entry op.
 fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
-    let Some(region) = cpu.cache.regions.get(at.get().region.get()) else { return OpRef::NONE };
+    let slot = at.get().region.get();
+    let Some(region) = cpu.cache.regions.get(slot) else { return OpRef::NONE };
     let before = cpu.budget;
     if before < region.need || cpu.sp_mask != cpu.addr_mask || !stands(cpu, region) {
         return (region.original)(cpu, at);
     }
     // SAFETY: the region is installed, and this op is its entry; see `Code::new`.
     let leave = unsafe { (region.code.0)(cpu) };
-    let regions = &mut cpu.cache.regions;
-    regions.ran += (before - cpu.budget) as u64;
-    regions.entered += 1;
+    if !cpu.cache.regions.account(slot, (before - cpu.budget) as u64) {
+        cpu.cache.drop_region(slot, Retired::Useless);
+    }
     resume(cpu, leave == Leave::Interpret as u32)
 }
 
@@ -242,7 +275,7 @@ impl Run<'_> {
         while let Some(region) = tier.finished() {
             let id = region.id;
             if !install(cpu, region) {
-                tier.retired(id);
+                tier.retired(id, Retired::Stale);
             }
         }
         let page = cpu.cache.code_page(linear & !PAGE_MASK, cpu.generation);
@@ -259,9 +292,9 @@ impl Run<'_> {
 
     /// Tells the tier of regions that are gone. No compiled code is running.
     pub(super) fn report_retired(&mut self) {
-        for id in std::mem::take(&mut self.cpu.cache.regions.retired) {
+        for (id, why) in std::mem::take(&mut self.cpu.cache.regions.retired) {
             if let Some(tier) = self.tier.as_deref_mut() {
-                tier.retired(id);
+                tier.retired(id, why);
             }
         }
     }
@@ -293,6 +326,8 @@ fn install(cpu: &mut Cpu, region: Region) -> bool {
         key: region.site.key,
         frames,
         id: region.id,
+        entered: 0,
+        ran: 0,
     });
     for span in &region.spans {
         cpu.guard_code(span.frame);
