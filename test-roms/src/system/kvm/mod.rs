@@ -1,6 +1,6 @@
 //! Linux's KVM as the oracle of the suite: the cases' programs in a virtual machine of the host.
 //!
-//! A [`Vm`] is an engine like ours, so [`super::run`] compares what it does as it compares any engine. What KVM does
+//! A `Vm` is an engine like ours, so [`super::run`] compares what it does as it compares any engine. What KVM does
 //! not take, does not finish or does not know how to say is not judged: it says nothing of the case.
 
 mod alarm;
