@@ -60,6 +60,7 @@ fn host_and_guest_see_the_same_world() {
     privileged_instructions_are_general_protection_faults(&mut bench);
     segments_of_the_ldt_are_there(&mut bench);
     vector_registers_come_and_go(&mut bench);
+    endless_programs_are_given_up(&mut bench);
 }
 
 fn an_addition_goes_through_in_every_code_size(bench: &mut Bench) {
@@ -111,5 +112,12 @@ fn vector_registers_come_and_go(bench: &mut Bench) {
     bench.run(CodeSize::Bits64, &[0x66, 0x0F, 0xFC, 0xCA], registers(), |outcome| {
         assert_eq!(outcome.registers.xmm[1], 9);
         assert_eq!(outcome.registers.ymm_high[1], 5);
+    });
+}
+
+fn endless_programs_are_given_up(bench: &mut Bench) {
+    // jmp $
+    bench.run(CodeSize::Bits64, &[0xEB, 0xFE], registers(), |outcome| {
+        assert!(matches!(outcome.end, End::Endless | End::Lost), "{:?}", outcome.end);
     });
 }

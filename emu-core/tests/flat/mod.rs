@@ -72,7 +72,7 @@ impl Bus for FlatBus {
 pub fn long_mode_state(memory: &MemoryMap) -> VcpuState {
     memory.write(0x2000, &0x3003u64.to_le_bytes());
     memory.write(0x3000, &0x83u64.to_le_bytes());
-    let mut cpu = VcpuState::at_reset(cpuid::DEFAULT, 0);
+    let mut cpu = VcpuState::at_reset(cpuid::by_name("max").expect("a model of the table"), 0);
     cpu.cr0 = cr0::PE | cr0::PG | cr0::ET | cr0::NE;
     cpu.cr4 = cr4::PAE | cr4::OSFXSR | cr4::OSXMMEXCPT;
     cpu.cr3 = 0x2000;

@@ -25,6 +25,7 @@ mod judged {
         agreed: usize,
         disagreed: usize,
         mistaken: usize,
+        set_aside: usize,
         not_judged: usize,
     }
 
@@ -34,16 +35,17 @@ mod judged {
                 Verdict::Agreed => &mut self.agreed,
                 Verdict::Disagreed(_) => &mut self.disagreed,
                 Verdict::Mistaken(_) => &mut self.mistaken,
+                Verdict::SetAside(_) => &mut self.set_aside,
                 Verdict::NotJudged(_) => &mut self.not_judged,
             } += 1;
         }
 
         fn print(&self, name: &str) {
-            let Self { agreed, disagreed, mistaken, not_judged } = self;
-            let judged = agreed + disagreed;
+            let Self { agreed, disagreed, mistaken, set_aside, not_judged } = self;
+            let judged = agreed + disagreed + mistaken;
             println!(
-                "{name:28} {judged:5} judged, {agreed:5} agreed, {not_judged:5} not judged, {mistaken:5} known \
-                 mistakes of KVM"
+                "{name:28} {judged:5} judged, {agreed:5} agreed, {mistaken:5} KVM mistaken; {set_aside:5} beyond this \
+                 KVM, {not_judged:5} not judged"
             );
         }
     }
@@ -52,7 +54,7 @@ mod judged {
         match verdict {
             Verdict::Disagreed(disagreement) => println!("{disagreement}"),
             Verdict::Mistaken(why) => println!("{}: {}: KVM is mistaken: {why}", case.family, case.name),
-            Verdict::Agreed | Verdict::NotJudged(_) => {}
+            Verdict::Agreed | Verdict::SetAside(_) | Verdict::NotJudged(_) => {}
         }
     }
 

@@ -45,7 +45,7 @@ pub enum End {
     Exception { vector: u8, error: u32, rip: u64, cr2: Option<u64> },
     /// Not at all, or with the CPU shut down: an engine's defect.
     Lost,
-    /// On the host, not within a second: its hypervisor takes some faults again and again.
+    /// On the host, not within a second of CPU time: its hypervisor takes some faults again and again.
     Endless,
 }
 

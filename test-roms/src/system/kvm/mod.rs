@@ -1,6 +1,6 @@
 //! Linux's KVM as the oracle of the suite: the cases' programs in a virtual machine of the host.
 //!
-//! A [`Vm`] is an engine like ours, so [`super::run`] compares what it does as it compares any engine. What KVM does
+//! A `Vm` is an engine like ours, so [`super::run`] compares what it does as it compares any engine. What KVM does
 //! not take, does not finish or does not know how to say is not judged: it says nothing of the case.
 
 mod alarm;
@@ -20,6 +20,8 @@ pub enum Verdict {
     Disagreed(Disagreement),
     /// It disagrees, and it is wrong: why.
     Mistaken(&'static str),
+    /// It disagrees, but in a way by which this KVM tells that it cannot do what the case needs: what that is.
+    SetAside(&'static str),
     /// It could not run the case: why.
     NotJudged(String),
 }
@@ -49,8 +51,8 @@ impl KvmJudge {
         match (self.vm.gave_up.take(), result) {
             (Some(why), _) => Verdict::NotJudged(why),
             (None, Ok(())) => Verdict::Agreed,
-            (None, Err(found)) => match (known::unjudged(case, &found), known::mistake(case)) {
-                (Some(why), _) => Verdict::NotJudged(why.to_owned()),
+            (None, Err(found)) => match (known::incapable(case, &found), known::mistake(case)) {
+                (Some(why), _) => Verdict::SetAside(why),
                 (None, Some(why)) => Verdict::Mistaken(why),
                 (None, None) => Verdict::Disagreed(found),
             },

@@ -140,7 +140,7 @@ fn debug_registers(cpu: &VcpuState) -> kvm_debugregs {
 fn fpu(cpu: &VcpuState) -> kvm_fpu {
     let register = |n: usize| {
         let mut bytes = [0; 16];
-        let from = &cpu.x87.r[usize::from(cpu.x87.top()) + n & 7];
+        let from = &cpu.x87.r[(usize::from(cpu.x87.top()) + n) & 7];
         bytes[..8].copy_from_slice(&from.significand.to_le_bytes());
         bytes[8..10].copy_from_slice(&from.exponent.to_le_bytes());
         bytes
