@@ -137,7 +137,7 @@ fn run(name: &str, code: &[u8], engine: &mut dyn Engine) -> f64 {
         memory.write(0x4000 + 4 * n as u64, &(at as u32).to_le_bytes());
     }
     let mut bus = Flat { memory, attention: AtomicU32::new(0), left: 300_000_000, retired: 0 };
-    let mut cpu = VcpuState::at_reset(0, 0);
+    let mut cpu = VcpuState::at_reset(emu_core::isa::cpuid::DEFAULT, 0);
     cpu.cr0 |= cr0::PE;
     let flat = |rights| Segment { selector: 8, rights, limit: u32::MAX, base: 0 };
     cpu.seg = [flat(0xC093); 6];
