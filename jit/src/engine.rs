@@ -27,7 +27,7 @@ impl Options {
     /// Cold code is interpreted, hot code compiled in the background.
     pub const AUTO: Self = Self {
         slice: 8192,
-        threshold: 3,
+        threshold: 32,
         background: true,
         level: OptLevel::None,
         verify: false,
