@@ -1,4 +1,4 @@
-//! From regions to machine code: by the calling thread, or by a thread of its own.
+//! From regions to machine code by Cranelift: on the calling thread, or on a thread of its own.
 
 use crate::facts::Facts;
 use crate::region::Region;
@@ -8,6 +8,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable, Flags};
 use cranelift_frontend::FunctionBuilderContext;
+use emu_core::interpreter::tier::Seen;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -31,13 +32,15 @@ pub struct Done {
     pub id: u64,
     /// `None` if the region was refused.
     pub code: Option<Vec<u8>>,
+    /// The code refers to it by address.
+    pub seen: Box<Seen>,
     pub need: i64,
     pub instructions: usize,
     pub took: Duration,
 }
 
 /// What this thread has used of a CPU.
-fn cpu_time() -> Duration {
+pub fn cpu_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
@@ -75,19 +78,22 @@ impl Compiler {
     fn run(&mut self, job: &Job) -> Done {
         let start = cpu_time();
         let facts = Facts::of(&job.region);
-        let code = self.compile(&job.region, &facts);
+        let seen = Box::default();
+        let code = self.compile(&job.region, &facts, &seen);
         Done {
             id: job.id,
             code,
+            seen,
             need: facts.need,
             instructions: job.region.instructions(),
             took: cpu_time().saturating_sub(start),
         }
     }
 
-    fn compile(&mut self, region: &Region, facts: &Facts) -> Option<Vec<u8>> {
+    fn compile(&mut self, region: &Region, facts: &Facts, seen: &Seen) -> Option<Vec<u8>> {
         self.context.clear();
-        let translated = translate(region, facts, &*self.isa, &mut self.context.func, &mut self.builder);
+        let translated =
+            translate(region, facts, &*self.isa, seen, &mut self.context.func, &mut self.builder);
         if translated.is_err() {
             self.builder = FunctionBuilderContext::new();
             return None;

@@ -12,8 +12,12 @@ use std::sync::Arc;
 pub struct Options {
     /// Instructions from one sample to the next.
     pub slice: i64,
+    /// Translate hot code directly first.
+    pub direct: bool,
     /// Samples of a block that make it hot.
     pub threshold: u32,
+    /// Samples of a block that make it worth Cranelift's time.
+    pub optimise: u32,
     /// Compile on a thread of its own.
     pub background: bool,
     pub level: OptLevel,
@@ -26,8 +30,10 @@ pub struct Options {
 impl Options {
     /// Cold code is interpreted, hot code compiled in the background.
     pub const AUTO: Self = Self {
-        slice: 8192,
-        threshold: 32,
+        slice: 2048,
+        direct: cfg!(target_arch = "x86_64"),
+        threshold: 2,
+        optimise: u32::MAX,
         background: true,
         level: OptLevel::None,
         verify: false,
@@ -51,11 +57,9 @@ impl Jit {
         let report = Arc::new(Report::default());
         let arena = Arena::new(options.arena).ok();
         let workshop = Workshop::new(options.level, options.background, options.verify).ok();
-        let interpreter = match arena.zip(workshop) {
-            Some((arena, workshop)) => {
-                let tier = Translations::new(options, arena, workshop, report.clone());
-                Interpreter::with_tier(Box::new(tier))
-            }
+        let tier = arena.and_then(|arena| Translations::new(options, arena, workshop, report.clone()));
+        let interpreter = match tier {
+            Some(tier) => Interpreter::with_tier(Box::new(tier)),
             None => Interpreter::new(),
         };
         Self { interpreter, report }
@@ -63,6 +67,11 @@ impl Jit {
 
     pub fn report(&self) -> Arc<Report> {
         self.report.clone()
+    }
+
+    /// How often compiled code has come back to the interpreter, by [`emu_core::interpreter::tier::Leave`].
+    pub fn left(&self) -> [u64; emu_core::interpreter::tier::Leave::COUNT] {
+        self.interpreter.tier_left()
     }
 
     /// Instructions that compiled code has retired, and how often it was entered.

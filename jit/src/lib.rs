@@ -10,6 +10,7 @@
 
 mod arena;
 mod compiler;
+mod direct;
 mod engine;
 mod entry;
 mod facts;

@@ -38,6 +38,11 @@ impl Interpreter {
     pub fn tier_work(&self) -> (u64, u64) {
         self.cpu.cache.regions.work()
     }
+
+    /// How often the tier's code has come back to the interpreter, by [`super::tier::Leave`].
+    pub fn tier_left(&self) -> [u64; super::tier::Leave::COUNT] {
+        self.cpu.cache.regions.left()
+    }
 }
 
 impl Default for Interpreter {
@@ -429,7 +434,7 @@ fn alone(op: &Op) -> Op {
 }
 
 /// Runs ops until one asks for the run loop.
-fn run_ops(cpu: &mut Cpu, entry: OpRef) {
+pub(super) fn run_ops(cpu: &mut Cpu, entry: OpRef) {
     let mut op = entry;
     while !op.is_none() {
         op = (op.get().handler.get())(cpu, op);
