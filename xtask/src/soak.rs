@@ -8,9 +8,7 @@ use crate::{demo, setup};
 use anyhow::{Context, Result, bail};
 use std::fmt;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::ChildStdout;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::mpsc::TryRecvError;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,14 +37,12 @@ pub fn soak(minutes: &str) -> Result<()> {
 }
 
 fn watch(run: Run, duration: Duration) -> Result<()> {
-    let (process, output) = run.split();
-    let start = Instant::now();
-    let mut guest = Guest { lines: lines(output), last: String::new(), heard: start };
-    let mut warm = None;
+    let (start, mut warm) = (Instant::now(), None);
+    let mut guest = Guest { run, last: String::new(), heard: start };
     while start.elapsed() < duration {
         thread::sleep(EVERY.min(duration.saturating_sub(start.elapsed())));
         guest.listen()?;
-        let now = Resident::of(process.id())?;
+        let now = Resident::of(guest.run.id())?;
         println!("soak: {:4.0} s, {now}; {}", start.elapsed().as_secs_f64(), guest.last);
         if start.elapsed() >= duration.mul_f64(WARM_UP) {
             now.check(*warm.get_or_insert(now))?;
@@ -59,9 +55,9 @@ fn watch(run: Run, duration: Duration) -> Result<()> {
     Ok(())
 }
 
-/// What is heard of the guest.
+/// The guest and what was heard of it.
 struct Guest {
-    lines: Receiver<String>,
+    run: Run,
     last: String,
     heard: Instant,
 }
@@ -70,7 +66,7 @@ impl Guest {
     /// Takes in all that the guest has said; a guest that has failed, ended or fallen silent is an error.
     fn listen(&mut self) -> Result<()> {
         loop {
-            match self.lines.try_recv() {
+            match self.run.lines().try_recv() {
                 Ok(line) if line.starts_with("guest-bench:") => bail!("in the guest: {line}"),
                 Ok(line) if line.starts_with("soak ") => (self.last, self.heard) = (line, Instant::now()),
                 Ok(_) => {}
@@ -88,18 +84,6 @@ impl Guest {
             }
         }
     }
-}
-
-fn lines(output: BufReader<ChildStdout>) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        for line in output.lines().map_while(Result::ok) {
-            if sender.send(line.trim().to_owned()).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 /// Bytes of a process that are in memory.

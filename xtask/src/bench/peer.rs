@@ -66,13 +66,13 @@ impl Peer {
     /// The named kernels or programs, run in the guest by `command` (see [`super::guests`]).
     pub fn samples(&self, guest: &Guest, command: &str, names: &[String]) -> Result<Vec<Sample>> {
         let append = format!("posada.run={command} BENCH={}", names.join(","));
-        let mut run = self.start(guest, &append)?;
+        let run = self.start(guest, &append)?;
         run.samples("POSADA-DONE").with_context(|| format!("{command} under {}", self.name))
     }
 
     /// A run that has just printed the marker of `/init`.
     fn ready(&self, guest: &Guest) -> Result<Run> {
-        let mut run = self.start(guest, "")?;
+        let run = self.start(guest, "")?;
         run.wait_for("POSADA-READY").with_context(|| format!("booting under {}", self.name))?;
         Ok(run)
     }

@@ -5,7 +5,9 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::ops::Sub;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Nanoseconds of a process.
 #[derive(Clone, Copy, Debug)]
@@ -44,28 +46,15 @@ pub struct Sample {
     pub checksum: String,
 }
 
-/// A process that ends with this value.
-pub struct Process(Child);
-
-impl Process {
-    pub fn id(&self) -> u32 {
-        self.0.id()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A running program whose output is read line by line.
+/// A running program whose output is read line by line. It ends with this value.
 pub struct Run {
-    process: Process,
-    output: BufReader<ChildStdout>,
+    child: Child,
+    lines: Receiver<String>,
     start: Instant,
 }
+
+/// A program that prints nothing for so long hangs.
+const SILENCE: Duration = Duration::from_secs(600);
 
 impl Run {
     pub fn start(mut command: Command) -> Result<Self> {
@@ -73,23 +62,30 @@ impl Run {
         let start = Instant::now();
         let mut child =
             command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
-        let output = BufReader::new(child.stdout.take().context("a child without output")?);
-        Ok(Self { process: Process(child), output, start })
+        let lines = lines(child.stdout.take().context("a child without output")?);
+        Ok(Self { child, lines, start })
     }
 
-    /// For who has to do more than wait for lines.
-    pub fn split(self) -> (Process, BufReader<ChildStdout>) {
-        (self.process, self.output)
+    /// The next line, or `None` at the end of the output.
+    fn line(&self) -> Result<Option<String>> {
+        match self.lines.recv_timeout(SILENCE) {
+            Ok(line) => Ok(Some(line)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => bail!("no output for {} s: it hangs", SILENCE.as_secs()),
+        }
     }
 
-    pub fn line(&mut self) -> Result<Option<String>> {
-        let mut bytes = Vec::new();
-        let count = self.output.read_until(b'\n', &mut bytes)?;
-        Ok((count > 0).then(|| String::from_utf8_lossy(&bytes).into_owned()))
+    /// Lines as they come, for who cannot wait for them.
+    pub fn lines(&self) -> &Receiver<String> {
+        &self.lines
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Reads up to a line with `marker`.
-    pub fn wait_for(&mut self, marker: &str) -> Result<()> {
+    pub fn wait_for(&self, marker: &str) -> Result<()> {
         while let Some(line) = self.line()? {
             if line.contains(marker) {
                 return Ok(());
@@ -102,7 +98,7 @@ impl Run {
     pub fn cost(&self) -> Result<Cost> {
         let wall = self.start.elapsed().as_secs_f64() * 1e9;
         let mut cpu = 0.0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             // proc(5): time on the CPU in nanoseconds comes first.
             let stat = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
             cpu += stat.split_whitespace().next().and_then(|first| first.parse::<f64>().ok()).unwrap_or(0.0);
@@ -111,7 +107,7 @@ impl Run {
     }
 
     /// Reads until a line with `end` (or, if that is empty, to the end of the output).
-    pub fn samples(&mut self, end: &str) -> Result<Vec<Sample>> {
+    pub fn samples(&self, end: &str) -> Result<Vec<Sample>> {
         let mut samples = Vec::new();
         let (mut before, mut after) = (Cost::WORST, None);
         while let Some(line) = self.line()? {
@@ -125,11 +121,60 @@ impl Run {
                     own: nanoseconds.parse().with_context(|| format!("garbled line `{line}`"))?,
                     checksum: (*checksum).to_owned(),
                 }),
-                ["guest-bench:", ..] => bail!("in the guest: {}", line.trim()),
+                ["guest-bench:", ..] => bail!("in the guest: {line}"),
                 _ if !end.is_empty() && line.contains(end) => return Ok(samples),
                 _ => {}
             }
         }
         if end.is_empty() { Ok(samples) } else { bail!("the guest ended after {} results", samples.len()) }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(output: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        // A guest's console is not always UTF-8, so `lines` will not do.
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).trim().to_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Run;
+    use std::process::Command;
+
+    fn run(script: &str) -> Run {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Run::start(command).unwrap()
+    }
+
+    #[test]
+    fn the_protocol_is_understood() {
+        let program = run(
+            "echo boot; echo bench a begin; echo bench a done; echo bench a end 1 25 ff; echo DONE; sleep 9",
+        );
+        let samples = program.samples("DONE").unwrap();
+        assert_eq!((samples.len(), samples[0].name.as_str(), samples[0].checksum.as_str()), (1, "a", "ff"));
+        assert!((samples[0].own - 25.0).abs() < f64::EPSILON && samples[0].cost.wall >= 0.0);
+    }
+
+    #[test]
+    fn a_failure_inside_is_told() {
+        assert!(run("echo guest-bench: gzip failed").samples("").is_err());
+        assert!(run("true").samples("DONE").is_err());
+        assert!(run("echo READY").wait_for("READY").is_ok() && run("true").wait_for("READY").is_err());
     }
 }
