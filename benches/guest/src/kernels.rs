@@ -7,35 +7,35 @@ use std::time::Instant;
 /// One kernel: does `iterations` rounds of its work and returns a checksum of the results.
 pub struct Kernel {
     pub name: &'static str,
-    /// Rounds that take some ten milliseconds on a present-day CPU.
+    /// Rounds that take some hundred milliseconds on a present-day CPU: longer than an emulator needs to get warm.
     iterations: u64,
     work: fn(u64) -> u64,
 }
 
 #[rustfmt::skip]
 pub const KERNELS: [Kernel; 22] = [
-    Kernel { name: "alu",        iterations: 20_000_000, work: integer::alu },
-    Kernel { name: "collatz",    iterations: 120_000,    work: integer::collatz },
-    Kernel { name: "copysum",    iterations: 4_000,      work: memory::copy_and_sum },
-    Kernel { name: "adler",      iterations: 120,        work: memory::adler },
-    Kernel { name: "chase",      iterations: 4_000_000,  work: memory::list_chase },
-    Kernel { name: "crc",        iterations: 100,        work: memory::crc_table },
-    Kernel { name: "fib",        iterations: 33,         work: calls::fibonacci },
-    Kernel { name: "indirect",   iterations: 3_000_000,  work: calls::indirect },
-    Kernel { name: "sort",       iterations: 20,         work: memory::insertion_sort },
-    Kernel { name: "sieve",      iterations: 10,         work: memory::sieve },
-    Kernel { name: "bytecode",   iterations: 1_000_000,  work: calls::bytecode },
-    Kernel { name: "float",      iterations: 8_000_000,  work: float::scalar },
-    Kernel { name: "packed",     iterations: 6_000_000,  work: float::packed },
-    Kernel { name: "x87",        iterations: 4_000_000,  work: float::x87 },
-    Kernel { name: "movs",       iterations: 8_000,      work: memory::rep_movs },
-    Kernel { name: "stos",       iterations: 12_000,     work: memory::rep_stos },
-    Kernel { name: "syscall",    iterations: 200_000,    work: system::syscall },
-    Kernel { name: "pagefault",  iterations: 1,          work: system::page_fault },
-    Kernel { name: "forkexec",   iterations: 60,         work: system::fork_exec },
-    Kernel { name: "pipe",       iterations: 8_000,      work: system::pipe_ping_pong },
-    Kernel { name: "threads",    iterations: 300,        work: system::threads },
-    Kernel { name: "codegen",    iterations: 400,        work: codegen::functions },
+    Kernel { name: "alu",        iterations: 100_000_000, work: integer::alu },
+    Kernel { name: "collatz",    iterations: 600_000,     work: integer::collatz },
+    Kernel { name: "copysum",    iterations: 20_000,      work: memory::copy_and_sum },
+    Kernel { name: "adler",      iterations: 600,         work: memory::adler },
+    Kernel { name: "chase",      iterations: 20_000_000,  work: memory::list_chase },
+    Kernel { name: "crc",        iterations: 500,         work: memory::crc_table },
+    Kernel { name: "fib",        iterations: 36,          work: calls::fibonacci },
+    Kernel { name: "indirect",   iterations: 15_000_000,  work: calls::indirect },
+    Kernel { name: "sort",       iterations: 100,         work: memory::insertion_sort },
+    Kernel { name: "sieve",      iterations: 50,          work: memory::sieve },
+    Kernel { name: "bytecode",   iterations: 5_000_000,   work: calls::bytecode },
+    Kernel { name: "float",      iterations: 40_000_000,  work: float::scalar },
+    Kernel { name: "packed",     iterations: 30_000_000,  work: float::packed },
+    Kernel { name: "x87",        iterations: 20_000_000,  work: float::x87 },
+    Kernel { name: "movs",       iterations: 32_000,      work: memory::rep_movs },
+    Kernel { name: "stos",       iterations: 240_000,     work: memory::rep_stos },
+    Kernel { name: "syscall",    iterations: 1_000_000,   work: system::syscall },
+    Kernel { name: "pagefault",  iterations: 4,           work: system::page_fault },
+    Kernel { name: "forkexec",   iterations: 200,         work: system::fork_exec },
+    Kernel { name: "pipe",       iterations: 16_000,      work: system::pipe_ping_pong },
+    Kernel { name: "threads",    iterations: 1_500,       work: system::threads },
+    Kernel { name: "codegen",    iterations: 2_000,       work: codegen::functions },
 ];
 
 /// Runs the named kernels, or all.

@@ -26,7 +26,7 @@ use table::{Boot, Report, Row};
 const BOOT_RUNS: usize = 3;
 const KERNEL_RUNS: usize = 2;
 const PROGRAM_RUNS: usize = 2;
-const NATIVE_KERNEL_RUNS: usize = 7;
+const NATIVE_KERNEL_RUNS: usize = 5;
 const NATIVE_PROGRAM_RUNS: usize = 3;
 
 pub fn bench(words: &[&str]) -> Result<()> {

@@ -94,7 +94,8 @@ impl Run {
         bail!("the output ended before {marker}")
     }
 
-    /// What the program has cost so far.
+    /// What the program has cost so far. The CPU time of a thread that runs is as old as the last timer tick, some
+    /// milliseconds: what is measured has to be long beside that.
     pub fn cost(&self) -> Result<Cost> {
         let wall = self.start.elapsed().as_secs_f64() * 1e9;
         let mut cpu = 0.0;
