@@ -1,11 +1,11 @@
 //! Memory for machine code: one memfd, mapped twice, writable here and executable there. No page is both.
 #![allow(unsafe_code)] // owns the two mappings
 
+use emu_core::memory::Mapping;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::ProtFlags;
 use std::collections::BTreeMap;
-use std::ptr::null_mut;
 
 /// Functions start at multiples of this.
 const ALIGN: usize = 64;
@@ -18,35 +18,21 @@ pub struct Piece {
 }
 
 pub struct Arena {
-    writable: *mut u8,
-    executable: *const u8,
+    writable: Mapping,
+    executable: Mapping,
     size: usize,
     /// Free ranges: offset and length; no two touch.
     free: BTreeMap<usize, usize>,
 }
-
-// SAFETY: the mappings belong to this value alone, and it is changed only through `&mut`.
-unsafe impl Send for Arena {}
 
 impl Arena {
     /// An arena of `size` bytes, a multiple of the page size. Pages that hold no code cost nothing.
     pub fn new(size: usize) -> Result<Self, Errno> {
         let file = memfd_create("posada-code", MemfdFlags::CLOEXEC)?;
         ftruncate(&file, size as u64)?;
-        let map = |protection| {
-            // SAFETY: a fresh mapping at an address of the system's choice touches nothing that exists.
-            unsafe { mmap(null_mut(), size, protection, MapFlags::SHARED, &file, 0) }
-        };
-        let writable = map(ProtFlags::READ | ProtFlags::WRITE)?.cast();
-        let executable = match map(ProtFlags::READ | ProtFlags::EXEC) {
-            Ok(at) => at.cast::<u8>().cast_const(),
-            Err(error) => {
-                // SAFETY: the mapping was made above and nobody has a pointer into it.
-                let _ = unsafe { munmap(writable, size) };
-                return Err(error);
-            }
-        };
-        Ok(Self { writable: writable.cast(), executable, size, free: BTreeMap::from([(0, size)]) })
+        let writable = Mapping::shared(&file, size, ProtFlags::READ | ProtFlags::WRITE)?;
+        let executable = Mapping::shared(&file, size, ProtFlags::READ | ProtFlags::EXEC)?;
+        Ok(Self { writable, executable, size, free: BTreeMap::from([(0, size)]) })
     }
 
     /// Copies code in, with the distances from some of its places to addresses in this arena; `None` if there is no room.
@@ -54,7 +40,7 @@ impl Arena {
         let len = code.len().max(1).next_multiple_of(ALIGN);
         let (&offset, _) = self.free.iter().find(|(_, room)| **room >= len)?;
         for (at, target) in to {
-            let place = self.executable.wrapping_add(offset + at + 4);
+            let place = self.executable.as_ptr().cast_const().wrapping_add(offset + at + 4);
             let distance = (*target as i64).wrapping_sub(place as i64);
             code.get_mut(*at..at + 4)?.copy_from_slice(&i32::try_from(distance).ok()?.to_le_bytes());
         }
@@ -70,7 +56,9 @@ impl Arena {
             self.free.insert(offset + len, room - len);
         }
         // SAFETY: the range was free, so it lies inside the mapping and no code is run from it.
-        unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), self.writable.add(offset), code.len()) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(code.as_ptr(), self.writable.as_ptr().add(offset), code.len())
+        };
         Some(Piece { offset, len })
     }
 
@@ -91,21 +79,12 @@ impl Arena {
 
     /// Where the code is to be run.
     pub fn address(&self, piece: Piece) -> *const u8 {
-        self.executable.wrapping_add(piece.offset)
+        self.executable.as_ptr().cast_const().wrapping_add(piece.offset)
     }
 
     /// Bytes in use.
     pub fn used(&self) -> usize {
         self.size - self.free.values().sum::<usize>()
-    }
-}
-
-impl Drop for Arena {
-    fn drop(&mut self) {
-        for at in [self.writable, self.executable.cast_mut()] {
-            // SAFETY: mapped in `new` with this size; whoever owned this arena runs no code of it any more.
-            let _ = unsafe { munmap(at.cast(), self.size) };
-        }
     }
 }
 

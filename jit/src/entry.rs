@@ -175,9 +175,6 @@ impl Translations {
     fn translate_directly(&mut self, place: &Place<'_>) -> Option<()> {
         let start = cpu_time();
         let (region, spans) = form(place, &DIRECT)?;
-        if region.is_small() {
-            return None;
-        }
         let facts = Facts::of(&region);
         let translated = direct::translate(&region, &facts, self.unlinked());
         let Some(Translated { code, relocations, links, seen }) = translated else {
@@ -254,7 +251,8 @@ impl Tier for Translations {
         if stale > MAX_STALE || rank == Some(Rank::Optimised) {
             return;
         }
-        if rank.is_none() && !never_direct && samples >= self.options.threshold && self.options.direct {
+        let hot = samples >= self.options.threshold || place.wanted;
+        if rank.is_none() && !never_direct && hot && self.options.direct {
             let done = self.translate_directly(place);
             self.heat.entry(place.site).or_default().never_direct = done.is_none();
         }

@@ -43,10 +43,11 @@ pub struct Mode {
 /// together with [`Cpu::update_mode`] or [`Cpu::flush_tlb`].
 #[repr(C)]
 pub struct Cpu {
-    // The order is that of the hot path: what most handlers touch is within a byte's displacement.
+    // The order is that of the hot path: what most handlers and compiled code touch is within a byte's displacement.
     pub flags: LazyFlags,
     /// Instructions that may still retire before control must be back in the run loop, less a reserve of one block.
     pub budget: i64,
+    pub r: Regs,
     pub tlb: Tlb,
     /// Identity of the current linear address space and decoding mode: links across pages hold for one generation.
     pub generation: u64,
@@ -56,7 +57,6 @@ pub struct Cpu {
     pub sp_mask: u64,
     /// The stack segment needs no check.
     pub stack_flat: bool,
-    pub r: Regs,
     /// Current privilege level.
     pub cpl: u8,
     /// The instruction that is running was not to be single-stepped after all (INT n and the like cleared TF).
@@ -75,6 +75,8 @@ pub struct Cpu {
     pub why: Why,
     /// The link that compiled code has left through.
     pub link: *const Link,
+    /// Compiled code has come to the block at RIP often enough, and there is none for it.
+    pub wanted: bool,
     /// The host's MXCSR is the guest's, see [`Cpu::load_float`].
     pub float_loaded: bool,
     /// Address of the next instruction, when no op is running.
@@ -124,6 +126,7 @@ impl Cpu {
             link_from: OpRef::NONE,
             why: Why::Lookup,
             link: std::ptr::null(),
+            wanted: false,
             float_loaded: false,
             rip: 0,
             start_rip: 0,

@@ -34,6 +34,8 @@ pub struct Op {
     pub link_generation: Cell<u64>,
     /// The region that begins here, see `regions`.
     pub region: Cell<u32>,
+    /// How often compiled code came here and found no region.
+    pub missed: Cell<u8>,
     /// Offset of the instruction in its page.
     pub off: u16,
     /// How many instructions of the block come before this one.
@@ -79,6 +81,7 @@ impl Op {
             link: Cell::new(OpRef::NONE),
             link_generation: Cell::new(0),
             region: Cell::new(super::regions::NO_REGION),
+            missed: Cell::new(0),
             off: 0,
             idx: 0,
             len: 0,

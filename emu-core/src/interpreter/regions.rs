@@ -211,7 +211,7 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
                 cpu.cache.regions.join(link, at, cpu.generation, base);
                 if at.get().region.get() == NO_REGION {
                     cpu.unload_float();
-                    return at;
+                    return if is_wanted(at) { want(cpu) } else { at };
                 }
             }
             Leave::Check => {}
@@ -222,6 +222,22 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
             }
         }
     }
+}
+
+/// Times that compiled code comes to a block without a region until the tier is asked for one.
+const WANTED: u8 = 12;
+
+/// Compiled code has come to a block without a region once more: whether that was often enough.
+fn is_wanted(at: OpRef) -> bool {
+    let missed = at.get().missed.get();
+    at.get().missed.set(missed.saturating_add(1));
+    missed == WANTED
+}
+
+/// Back to the run loop, which consults the tier for the block at RIP.
+fn want(cpu: &mut Cpu) -> OpRef {
+    cpu.wanted = true;
+    OpRef::NONE
 }
 
 /// The code to enter at `at`, if there is some, and the budget and the other page allow it.

@@ -77,6 +77,7 @@ impl Engine for Interpreter {
             slice,
             next_slice: slice,
             used_up: false,
+            wanted: false,
         }
         .go();
         let cpu = &mut *self.cpu;
@@ -109,6 +110,8 @@ pub(super) struct Run<'a> {
     next_slice: i64,
     /// The last slice was used up: it is time for a sample.
     used_up: bool,
+    /// Or compiled code has come here often.
+    pub(super) wanted: bool,
 }
 
 impl Run<'_> {
@@ -281,8 +284,12 @@ impl Run<'_> {
             self.cpu.budget_mark = self.cpu.budget;
             let before_work = self.cpu.cache.regions.work().0;
             run_ops(self.cpu, entry);
-            self.used_up = self.tier.is_some() && self.cpu.budget <= 0;
-            self.adapt(before_work);
+            let wanted = std::mem::take(&mut self.cpu.wanted);
+            self.used_up = self.tier.is_some() && (self.cpu.budget <= 0 || wanted);
+            self.wanted = wanted;
+            if !wanted {
+                self.adapt(before_work);
+            }
         }
         let ran = self.count();
         let ok = self.cpu.why == Why::Lookup;

@@ -141,6 +141,8 @@ pub struct Place<'a> {
     pub offset: u64,
     /// The tier's number of the region that begins here.
     pub region: Option<u64>,
+    /// Compiled code has come here often, and found none.
+    pub wanted: bool,
     /// The current privilege level is 3.
     pub user: bool,
     /// RIP.
@@ -177,10 +179,11 @@ impl Run<'_> {
         }
         let site = Site { key, era: cpu.cache.era };
         let region = cpu.cache.regions.id(entry.get().region.get());
-        let user = cpu.cpl == 3;
+        let (user, wanted) = (cpu.cpl == 3, std::mem::take(&mut self.wanted));
         tier.sample(&Place {
             site,
             user,
+            wanted,
             mode: cpu.mode,
             frame: page.frame,
             offset,

@@ -1,8 +1,11 @@
-//! One memfd-backed mapping of guest memory. The only module of the crate that owns host mappings.
+//! One memfd-backed mapping of guest memory.
 #![allow(unsafe_code)] // raw access to the mapping it owns, each block argued
 
+use super::mapping::Mapping;
 use super::{Frame, HostPage, PAGE_SIZE};
+use rustix::mm::ProtFlags;
 use std::fs::File;
+use vm_memory::mmap::MmapRegionBuilder;
 use vm_memory::{FileOffset, MmapRegion};
 
 /// Why guest memory could not be had.
@@ -18,6 +21,7 @@ pub enum MemoryError {
 #[derive(Debug)]
 pub struct Block {
     region: MmapRegion,
+    _mapping: Mapping,
     first_frame: u32,
 }
 
@@ -33,9 +37,14 @@ impl Block {
         let file = File::from(fd);
         file.set_len(bytes).map_err(|e| fail(e.to_string()))?;
         let size = usize::try_from(bytes).map_err(|e| fail(e.to_string()))?;
-        let region =
-            MmapRegion::from_file(FileOffset::new(file, 0), size).map_err(|e| fail(e.to_string()))?;
-        Ok(Self { region, first_frame })
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        let mapping = Mapping::shared(&file, size, protection).map_err(|e| fail(e.to_string()))?;
+        let builder = MmapRegionBuilder::new(size).with_file_offset(FileOffset::new(file, 0));
+        // SAFETY: the mapping has this size, and lives as long as the region: both are fields of the block.
+        let region = unsafe { builder.with_raw_mmap_pointer(mapping.as_ptr()) }
+            .build()
+            .map_err(|e| fail(e.to_string()))?;
+        Ok(Self { region, _mapping: mapping, first_frame })
     }
 
     /// Size in bytes.

@@ -7,10 +7,12 @@
 
 mod block;
 mod map;
+mod mapping;
 mod tracker;
 
 pub use block::{Block, MemoryError};
 pub use map::{BlockId, MemoryMap, PageView, Range, Target};
+pub use mapping::Mapping;
 pub use tracker::{CODE, DIRTY};
 
 /// Bytes in a page.

@@ -135,9 +135,25 @@ impl Direct<'_> {
     }
 
     fn write_exit(&mut self, exit: &Exit) {
-        self.settle(&exit.lazy, exit.done);
-        self.store_rip(exit.off);
+        self.store_flags(&exit.lazy);
+        self.asm.constant(RCX, exit.off as u64);
         self.asm.constant(RAX, exit.how as u64);
+        if exit.done != 0 {
+            self.asm.lea(Width::Q, BUDGET, Mem { base: BUDGET, disp: -(exit.done as i32) });
+        }
+        let out = self.out;
+        self.asm.jmp(out);
+    }
+
+    /// The end of all exits. RCX: the offset; RAX: how.
+    fn write_out(&mut self) {
+        let out = self.out;
+        self.asm.bind(out);
+        let w = self.address_width();
+        self.asm.alu_mem(w, Alu::Add, RCX, at(CPU, layout::RIP_BASE));
+        self.asm.store(Width::Q, at(CPU, layout::RIP), RCX);
+        self.asm.store(Width::Q, at(CPU, layout::BUDGET), BUDGET);
+        self.spill();
         self.asm.ret();
     }
 
@@ -153,6 +169,7 @@ impl Direct<'_> {
     }
 
     pub fn write_stubs(&mut self) {
+        self.write_out();
         for stub in std::mem::take(&mut self.stubs) {
             match stub {
                 Stub::Exit { label, exit } => {

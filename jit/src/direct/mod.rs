@@ -79,6 +79,8 @@ pub struct Direct<'a> {
     /// The flags at the start of blocks that only one other leads to.
     inherited: Vec<Option<(Lazy, u8)>>,
     stubs: Vec<Stub>,
+    /// Where all exits go in the end.
+    out: Label,
     /// Their addresses are constants of the code.
     links: Box<[Link]>,
     seen: Box<Seen>,
@@ -94,6 +96,7 @@ pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8) -> Option<
     let Pins { general, vector, written, vector_written } = Pins::of(region, facts);
     let mut asm = Asm::new();
     let blocks: Vec<Label> = region.blocks.iter().map(|_| asm.label()).collect();
+    let out = asm.label();
     let goals = branch::goals(region);
     let mut direct = Direct {
         region,
@@ -109,6 +112,7 @@ pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8) -> Option<
         inherited: vec![None; blocks.len()],
         blocks,
         stubs: Vec::new(),
+        out,
         links: goals.into_iter().map(|off| Link::new(off, unlinked)).collect(),
         seen: Box::default(),
         done: 0,
