@@ -3,7 +3,7 @@
 use crate::arena::Arena;
 use crate::compiler::{OptLevel, Workshop};
 use crate::entry::{Report, Translations};
-use emu_core::interpreter::Interpreter;
+use emu_core::interpreter::{Counters, Interpreter};
 use emu_core::{Bus, Caps, Engine, Exit, Forget, Stop, VcpuState};
 use std::sync::Arc;
 
@@ -63,6 +63,11 @@ impl Jit {
 
     pub fn report(&self) -> Arc<Report> {
         self.report.clone()
+    }
+
+    /// What the interpreter and the compiled code have done.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.interpreter.counters()
     }
 
     /// Instructions that compiled code has retired, and how often it was entered.

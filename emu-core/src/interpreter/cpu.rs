@@ -85,6 +85,8 @@ pub struct Cpu {
     pub left: i64,
     /// Linear pages (hashed) from which code was fetched in this epoch.
     pub code_pages: [u64; 64],
+    /// Accesses that the TLB did not cover and page tables had to be asked for.
+    pub tlb_misses: u64,
     pub s: VcpuState,
     /// The plain RAM that was last used; empty after every change of the memory map.
     pub(super) window: Window,
@@ -125,6 +127,7 @@ impl Cpu {
             budget_mark: 0,
             left: 0,
             code_pages: [0; 64],
+            tlb_misses: 0,
             s,
             window: Window::NONE,
             bus: None,

@@ -6,6 +6,7 @@ mod bits;
 mod bmi;
 mod branch;
 mod cache;
+mod counters;
 mod cpu;
 mod data;
 mod exception;
@@ -32,6 +33,7 @@ mod tlb;
 mod word;
 mod x87;
 
+pub use counters::Counters;
 pub use cpu::{Cpu, Mode};
 use op::Faulted;
 pub use run::Interpreter;

@@ -1,6 +1,7 @@
 //! The run loop: instruction boundaries, events, and finding the next block.
 
 use super::branch::stop_op;
+use super::counters::Counters;
 use super::cpu::{Cpu, MAX_BLOCK};
 use super::exception::{Exception, Why, vector};
 use super::op::{Faulted, Op, OpRef};
@@ -10,6 +11,7 @@ use crate::memory::CODE;
 use crate::vcpu::{Activity, SegmentName, Shadow, VcpuState, rflags};
 use crate::{Attention, Bus, Caps, DebugStop, Engine, Exit, Forget, Stop};
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The most instructions between two visits to the run loop (see the module documentation of `op`).
@@ -22,16 +24,22 @@ pub struct Interpreter {
     cpu: Box<Cpu>,
     map_generation: u64,
     tier: Option<Box<dyn Tier>>,
+    counters: Arc<Counters>,
 }
 
 impl Interpreter {
     pub fn new() -> Self {
-        Self { cpu: Box::default(), map_generation: 0, tier: None }
+        Self { cpu: Box::default(), map_generation: 0, tier: None, counters: Arc::default() }
     }
 
     /// With a translator for hot code.
     pub fn with_tier(tier: Box<dyn Tier>) -> Self {
         Self { tier: Some(tier), ..Self::new() }
+    }
+
+    /// What it has done so far.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
     }
 
     /// Instructions that the tier's code has retired, and how often it was entered.
@@ -60,7 +68,7 @@ impl Engine for Interpreter {
             cpu.flush_tlb(false);
         }
         let slice = self.tier.as_ref().map_or(SLICE, |tier| tier.slice().clamp(MAX_BLOCK + 1, SLICE));
-        let exit = Run {
+        let mut run = Run {
             cpu,
             stop: *stop,
             map_generation: &mut self.map_generation,
@@ -69,9 +77,11 @@ impl Engine for Interpreter {
             tier: self.tier.as_deref_mut(),
             slice,
             used_up: false,
-        }
-        .go();
+        };
+        let exit = run.go();
+        let executed = run.done;
         let cpu = &mut *self.cpu;
+        self.counters.update(executed, cpu);
         cpu.leave_state(state);
         cpu.detach();
         exit
@@ -102,7 +112,7 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn go(mut self) -> Exit {
+    fn go(&mut self) -> Exit {
         if let Some(exit) = self.wake() {
             return exit;
         }

@@ -42,14 +42,42 @@ pub enum Retired {
     Useless,
 }
 
-/// What compiled code answers.
+/// What compiled code answers: whether to go on at RIP in compiled code if there is some (even numbers), or the
+/// interpreter must execute the instruction there (odd ones), and for what reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Leave {
-    /// Go on at RIP, in compiled code if there is some.
+    /// A direct branch out of the region.
     Onward = 0,
-    /// The interpreter must execute the instruction at RIP.
+    /// The translator does not know the instruction.
     Interpret = 1,
+    /// A branch to an address from a register or from memory.
+    Indirect = 2,
+    /// An access that the TLB does not cover.
+    Miss = 3,
+    /// The instruction may fault.
+    Fault = 5,
+    /// What is left of the budget may not suffice for one more turn.
+    Budget = 7,
+}
+
+impl Leave {
+    /// Answers are smaller than this.
+    pub const COUNT: usize = 8;
+    /// The answers there are, with what they are called.
+    pub const ALL: [(Self, &str); 6] = [
+        (Self::Onward, "direct branch out"),
+        (Self::Indirect, "indirect branch"),
+        (Self::Interpret, "unknown instruction"),
+        (Self::Miss, "TLB miss or device"),
+        (Self::Fault, "possible fault"),
+        (Self::Budget, "end of the budget"),
+    ];
+
+    /// Whether the interpreter must execute the instruction at RIP.
+    const fn interprets(answer: u32) -> bool {
+        answer & 1 != 0
+    }
 }
 
 /// The machine code of a region. It answers a [`Leave`].
@@ -112,6 +140,11 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The linear address at which it is being executed.
+    pub fn linear(&self) -> u64 {
+        self.linear
+    }
+
     pub fn memory(&self) -> &MemoryMap {
         self.run.memory()
     }
@@ -162,6 +195,8 @@ pub struct Regions {
     /// Instructions retired, and calls.
     ran: u64,
     entered: u64,
+    /// Calls by their answer.
+    left: [u64; Leave::COUNT],
 }
 
 impl Regions {
@@ -219,6 +254,17 @@ impl Regions {
     pub fn work(&self) -> (u64, u64) {
         (self.ran, self.entered)
     }
+
+    /// Calls by their answer, a [`Leave`].
+    pub(super) fn left(&self) -> &[u64; Leave::COUNT] {
+        &self.left
+    }
+
+    fn note_leave(&mut self, answer: u32) {
+        if let Some(count) = self.left.get_mut(answer as usize) {
+            *count += 1;
+        }
+    }
 }
 
 /// The handler of a region's entry op.
@@ -231,10 +277,11 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
     }
     // SAFETY: the region is installed, and this op is its entry; see `Code::new`.
     let leave = unsafe { (region.code.0)(cpu) };
+    cpu.cache.regions.note_leave(leave);
     if !cpu.cache.regions.account(slot, (before - cpu.budget) as u64) {
         cpu.cache.drop_region(slot, Retired::Useless);
     }
-    resume(cpu, leave == Leave::Interpret as u32)
+    resume(cpu, Leave::interprets(leave))
 }
 
 /// Whether the region's other page is still where it was.

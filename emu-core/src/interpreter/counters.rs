@@ -1,0 +1,35 @@
+//! What an interpreter has done, for somebody who looks on: plain counts that may be read from any thread.
+
+use super::Cpu;
+use super::tier::Leave;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Counts since the engine was made. They are brought up to date whenever `run` returns.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Instructions executed, by whatever tier.
+    pub instructions: AtomicU64,
+    /// Instructions that compiled code has retired.
+    pub compiled: AtomicU64,
+    /// Calls of compiled code.
+    pub entered: AtomicU64,
+    /// Calls of compiled code by their answer: index with `Leave as usize`.
+    pub left: [AtomicU64; Leave::COUNT],
+    /// Accesses that the software TLB did not cover.
+    pub tlb_misses: AtomicU64,
+}
+
+impl Counters {
+    /// `executed` more instructions have been executed; the rest is copied from where it is counted.
+    pub(super) fn update(&self, executed: u64, cpu: &Cpu) {
+        let (compiled, entered) = cpu.cache.regions.work();
+        self.instructions.fetch_add(executed, Relaxed);
+        self.compiled.store(compiled, Relaxed);
+        self.entered.store(entered, Relaxed);
+        self.tlb_misses.store(cpu.tlb_misses, Relaxed);
+        for (shown, count) in self.left.iter().zip(cpu.cache.regions.left()) {
+            shown.store(*count, Relaxed);
+        }
+    }
+}
