@@ -1,10 +1,13 @@
-//! Memory for machine code: one memfd, mapped twice, writable here and executable there. No page is both.
+//! Memory for machine code: the same pages mapped twice, writable here and executable there. No mapping is both.
+//!
+//! The pages are shared anonymous memory, not a memfd: `perf` looks into its map file (`observe::PerfMap`) only for
+//! samples in mappings that have no file (Linux, tools/perf/util/map.c, `is_anon_memory`).
 #![allow(unsafe_code)] // owns the two mappings
 
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{MapFlags, MprotectFlags, MremapFlags, ProtFlags, mmap_anonymous, mprotect, mremap, munmap};
 use std::collections::BTreeMap;
+use std::ffi::c_void;
 use std::ptr::null_mut;
 
 /// Functions start at multiples of this.
@@ -31,22 +34,35 @@ unsafe impl Send for Arena {}
 impl Arena {
     /// An arena of `size` bytes, a multiple of the page size. Pages that hold no code cost nothing.
     pub fn new(size: usize) -> Result<Self, Errno> {
-        let file = memfd_create("posada-code", MemfdFlags::CLOEXEC)?;
-        ftruncate(&file, size as u64)?;
-        let map = |protection| {
-            // SAFETY: a fresh mapping at an address of the system's choice touches nothing that exists.
-            unsafe { mmap(null_mut(), size, protection, MapFlags::SHARED, &file, 0) }
-        };
-        let writable = map(ProtFlags::READ | ProtFlags::WRITE)?.cast();
-        let executable = match map(ProtFlags::READ | ProtFlags::EXEC) {
-            Ok(at) => at.cast::<u8>().cast_const(),
+        // SAFETY: a fresh mapping at an address of the system's choice touches nothing that exists.
+        let writable = unsafe {
+            mmap_anonymous(null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED)
+        }?;
+        let executable = Self::again(writable, size).inspect_err(|_| {
+            // SAFETY: the mapping was made above and nobody has a pointer into it.
+            let _ = unsafe { munmap(writable, size) };
+        })?;
+        Ok(Self {
+            writable: writable.cast(),
+            executable: executable.cast(),
+            size,
+            free: BTreeMap::from([(0, size)]),
+        })
+    }
+
+    /// The pages of a shared mapping once more, executable.
+    fn again(mapping: *mut c_void, size: usize) -> Result<*mut c_void, Errno> {
+        // SAFETY: an old size of 0 makes a second mapping of the same pages and leaves the first alone (mremap(2)).
+        let second = unsafe { mremap(mapping, 0, size, MremapFlags::MAYMOVE) }?;
+        // SAFETY: nobody has a pointer into the second mapping yet.
+        match unsafe { mprotect(second, size, MprotectFlags::READ | MprotectFlags::EXEC) } {
+            Ok(()) => Ok(second),
             Err(error) => {
-                // SAFETY: the mapping was made above and nobody has a pointer into it.
-                let _ = unsafe { munmap(writable, size) };
-                return Err(error);
+                // SAFETY: as above.
+                let _ = unsafe { munmap(second, size) };
+                Err(error)
             }
-        };
-        Ok(Self { writable: writable.cast(), executable, size, free: BTreeMap::from([(0, size)]) })
+        }
     }
 
     /// Copies code in; `None` if there is no room.

@@ -3,6 +3,7 @@
 use crate::arena::Arena;
 use crate::compiler::{OptLevel, Workshop};
 use crate::entry::{Report, Translations};
+use crate::observe::Observer;
 use emu_core::interpreter::{Counters, Interpreter};
 use emu_core::{Bus, Caps, Engine, Exit, Forget, Stop, VcpuState};
 use std::sync::Arc;
@@ -48,12 +49,21 @@ pub struct Jit {
 impl Jit {
     /// Where the host cannot run compiled code, this is the interpreter alone.
     pub fn new(options: Options) -> Self {
+        Self::make(options, None)
+    }
+
+    /// As [`Self::new`]; `observer` hears of every region.
+    pub fn observed(options: Options, observer: Box<dyn Observer>) -> Self {
+        Self::make(options, Some(observer))
+    }
+
+    fn make(options: Options, observer: Option<Box<dyn Observer>>) -> Self {
         let report = Arc::new(Report::default());
         let arena = Arena::new(options.arena).ok();
         let workshop = Workshop::new(options.level, options.background, options.verify).ok();
         let interpreter = match arena.zip(workshop) {
             Some((arena, workshop)) => {
-                let tier = Translations::new(options, arena, workshop, report.clone());
+                let tier = Translations::new(options, arena, workshop, report.clone(), observer);
                 Interpreter::with_tier(Box::new(tier))
             }
             None => Interpreter::new(),

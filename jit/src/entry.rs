@@ -4,6 +4,7 @@
 use crate::arena::{Arena, Piece};
 use crate::compiler::{Done, Job, Workshop};
 use crate::engine::Options;
+use crate::observe::{Observer, Placed, Source};
 use crate::region::form;
 use emu_core::Frame;
 use emu_core::interpreter::Cpu;
@@ -23,6 +24,9 @@ pub struct Report {
     pub compile_ns: AtomicU64,
     /// Bytes of code in the arena now.
     pub code_bytes: AtomicU64,
+    /// Regions that were taken out: because their code changed, and because they were of no use.
+    pub stale: AtomicU64,
+    pub useless: AtomicU64,
 }
 
 /// A region on its way through the workshop.
@@ -30,6 +34,8 @@ struct Pending {
     site: Site,
     other_page: Option<(i64, Frame)>,
     spans: Vec<Span>,
+    /// For the observer, if there is one.
+    source: Option<Source>,
 }
 
 pub struct Translations {
@@ -41,6 +47,7 @@ pub struct Translations {
     arena: Arena,
     workshop: Workshop,
     report: Arc<Report>,
+    observer: Option<Box<dyn Observer>>,
 }
 
 /// Sites that samples are counted for at a time.
@@ -51,7 +58,13 @@ const NEVER: u32 = u32::MAX;
 const MAX_PENDING: usize = 64;
 
 impl Translations {
-    pub fn new(options: Options, arena: Arena, workshop: Workshop, report: Arc<Report>) -> Self {
+    pub fn new(
+        options: Options,
+        arena: Arena,
+        workshop: Workshop,
+        report: Arc<Report>,
+        observer: Option<Box<dyn Observer>>,
+    ) -> Self {
         Self {
             options,
             samples: HashMap::new(),
@@ -61,14 +74,15 @@ impl Translations {
             arena,
             workshop,
             report,
+            observer,
         }
     }
 
     /// Puts finished code into the arena.
     fn place(&mut self, done: Done) -> Option<Region> {
-        let Pending { site, other_page, spans } = self.pending.remove(&done.id)?;
+        let Pending { site, other_page, spans, source } = self.pending.remove(&done.id)?;
         self.report.compile_ns.fetch_add(done.took.as_nanos() as u64, Relaxed);
-        let Some(piece) = done.code.and_then(|code| self.arena.add(&code)) else {
+        let Some(piece) = done.code.as_deref().and_then(|code| self.arena.add(code)) else {
             self.report.refused.fetch_add(1, Relaxed);
             self.samples.insert(site, NEVER);
             return None;
@@ -79,6 +93,9 @@ impl Translations {
         self.report.instructions.fetch_add(done.instructions as u64, Relaxed);
         self.report.code_bytes.store(self.arena.used() as u64, Relaxed);
         let address = self.arena.address(piece);
+        if let (Some(observer), Some(source), Some(code)) = (&mut self.observer, &source, &done.code) {
+            observer.placed(&Placed { source, notes: &done.notes, code, address: address as u64 });
+        }
         // SAFETY: `translate` has built the function with this signature; the arena keeps it, executable and unchanged,
         // until `retired`. What it touches of the `Cpu` is by the offsets of `layout`, and of other memory by TLB hits.
         let code = unsafe {
@@ -106,8 +123,10 @@ impl Tier for Translations {
         let Some((region, spans)) = form(place).filter(|(region, _)| !region.is_small()) else { return };
         let id = self.next;
         self.next += 1;
-        self.pending.insert(id, Pending { site: place.site, other_page: region.other_page, spans });
-        self.workshop.submit(Job { id, region });
+        let source = self.observer.is_some().then(|| Source::of(place, &region, &spans));
+        let notes = self.observer.as_ref().is_some_and(|observer| observer.wants_notes());
+        self.pending.insert(id, Pending { site: place.site, other_page: region.other_page, spans, source });
+        self.workshop.submit(Job { id, region, notes });
     }
 
     fn finished(&mut self) -> Option<Region> {
@@ -122,8 +141,14 @@ impl Tier for Translations {
     fn retired(&mut self, id: u64, why: Retired) {
         if let Some((piece, site)) = self.code.remove(&id) {
             self.arena.remove(piece);
-            if why == Retired::Useless {
-                self.samples.insert(site, NEVER);
+            match why {
+                Retired::Useless => {
+                    self.samples.insert(site, NEVER);
+                    self.report.useless.fetch_add(1, Relaxed);
+                }
+                Retired::Stale => {
+                    self.report.stale.fetch_add(1, Relaxed);
+                }
             }
             self.report.code_bytes.store(self.arena.used() as u64, Relaxed);
         }

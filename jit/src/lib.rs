@@ -6,7 +6,7 @@
 //!
 //! [`region`] finds the code, [`facts`] is what must be known of it as a whole, [`translate`] turns it into Cranelift's
 //! IR, [`compiler`] into machine code on a thread of its own, [`arena`] holds that, and [`engine`] is the whole as an
-//! [`emu_core::Engine`]. Only `arena` and `entry` contain unsafe code.
+//! [`emu_core::Engine`]. [`observe`] is for people who want to look. Only `arena` and `entry` contain unsafe code.
 
 mod arena;
 mod compiler;
@@ -14,6 +14,7 @@ mod engine;
 mod entry;
 mod facts;
 mod flags;
+pub mod observe;
 mod region;
 mod translate;
 

@@ -17,6 +17,7 @@ mod stack;
 
 use crate::facts::Facts;
 use crate::flags::Flags;
+use crate::observe::location_of;
 use crate::region::Region;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{self, AbiParam, Function, InstBuilder, MemFlagsData, Signature, Type, Value};
@@ -83,9 +84,11 @@ pub struct Translator<'a> {
     /// Offset of the instruction that is being translated.
     off: i64,
     refused: bool,
+    /// Note which guest instruction things are made for.
+    marks: bool,
 }
 
-/// Builds the function of a region.
+/// Builds the function of a region; with `marks`, its instructions tell what guest instruction they are made for.
 ///
 /// # Errors
 /// The region cannot be translated.
@@ -95,12 +98,14 @@ pub fn translate(
     isa: &dyn TargetIsa,
     function: &mut Function,
     context: &mut FunctionBuilderContext,
+    marks: bool,
 ) -> Result<(), Refused> {
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params.push(AbiParam::new(I64));
     signature.returns.push(AbiParam::new(I32));
     function.signature = signature;
     let mut t = Translator::new(FunctionBuilder::new(function, context), region, facts);
+    t.marks = marks;
     for block in &facts.order {
         t.block(*block);
     }
@@ -138,6 +143,7 @@ impl<'a> Translator<'a> {
             done: 0,
             off: 0,
             refused: false,
+            marks: false,
         };
         t.enter();
         t
@@ -165,6 +171,9 @@ impl<'a> Translator<'a> {
         let block = &region.blocks[n];
         for insn in &block.insns {
             self.off = insn.off;
+            if self.marks {
+                self.fb.set_srcloc(location_of(insn.off));
+            }
             (insn.emit)(self, &insn.instruction);
             self.done += 1;
         }
