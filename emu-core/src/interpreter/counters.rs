@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Counts since the engine was made. They are brought up to date whenever `run` returns.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Instructions executed, by whatever tier.
+    /// Instructions retired, by whatever tier.
     pub instructions: AtomicU64,
     /// Instructions that compiled code has retired.
     pub compiled: AtomicU64,
@@ -21,10 +21,10 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// `executed` more instructions have been executed; the rest is copied from where it is counted.
-    pub(super) fn update(&self, executed: u64, cpu: &Cpu) {
+    /// Copies what is counted elsewhere.
+    pub(super) fn update(&self, cpu: &Cpu) {
         let (compiled, entered) = cpu.cache.regions.work();
-        self.instructions.fetch_add(executed, Relaxed);
+        self.instructions.store(cpu.retired, Relaxed);
         self.compiled.store(compiled, Relaxed);
         self.entered.store(entered, Relaxed);
         self.tlb_misses.store(cpu.tlb_misses, Relaxed);

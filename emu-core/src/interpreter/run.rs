@@ -68,7 +68,7 @@ impl Engine for Interpreter {
             cpu.flush_tlb(false);
         }
         let slice = self.tier.as_ref().map_or(SLICE, |tier| tier.slice().clamp(MAX_BLOCK + 1, SLICE));
-        let mut run = Run {
+        let exit = Run {
             cpu,
             stop: *stop,
             map_generation: &mut self.map_generation,
@@ -77,11 +77,10 @@ impl Engine for Interpreter {
             tier: self.tier.as_deref_mut(),
             slice,
             used_up: false,
-        };
-        let exit = run.go();
-        let executed = run.done;
+        }
+        .go();
         let cpu = &mut *self.cpu;
-        self.counters.update(executed, cpu);
+        self.counters.update(cpu);
         cpu.leave_state(state);
         cpu.detach();
         exit
@@ -112,7 +111,7 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn go(&mut self) -> Exit {
+    fn go(mut self) -> Exit {
         if let Some(exit) = self.wake() {
             return exit;
         }
