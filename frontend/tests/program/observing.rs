@@ -25,7 +25,7 @@ fn regions_are_shown_side_by_side() {
     let files: Vec<_> = fs::read_dir(&regions).unwrap().map(|file| file.unwrap().path()).collect();
     assert!(files.len() > 5, "{files:?}");
     let text = fs::read_to_string(&files[0]).unwrap();
-    for part in ["region ", "; function", "; @", "ret"] {
+    for part in ["region ", "; function", "  ; store", "ret"] {
         assert!(text.contains(part), "`{part}` in\n{text}");
     }
 }

@@ -104,17 +104,25 @@ fn text(instruction: &Instruction) -> String {
 }
 
 /// Lines of Cranelift's text with the guest instruction they were made for: it prints a source location in front of
-/// an instruction if there is one (`@1234  v5 = iadd v3, v4`).
+/// an instruction if there is one (`@1234  v5 = iadd v3, v4`). The head of a block goes with what follows it; other
+/// names of a value (`v7 -> v3`) are left out.
 struct IrLines<'a>(Vec<(Option<i64>, &'a str)>);
 
 impl<'a> IrLines<'a> {
     fn of(text: &'a str) -> Self {
-        Self(
-            text.lines()
-                .filter(|line| !line.trim().is_empty())
-                .map(|line| (located(line), line.trim()))
-                .collect(),
-        )
+        let (mut lines, mut heads) = (Vec::new(), Vec::new());
+        for line in text.lines().map(str::trim) {
+            let (at, line) = located(line);
+            match () {
+                () if line.is_empty() || line.contains(" -> v") => {}
+                () if line.starts_with("block") => heads.push(line),
+                () => {
+                    lines.extend(heads.drain(..).map(|head| (at, head)));
+                    lines.push((at, line));
+                }
+            }
+        }
+        Self(lines)
     }
 
     fn of_guest(&self, off: i64) -> impl Iterator<Item = &'a str> + '_ {
@@ -126,9 +134,14 @@ impl<'a> IrLines<'a> {
     }
 }
 
-fn located(line: &str) -> Option<i64> {
-    let (location, _) = line.trim_start().strip_prefix('@')?.split_once(' ')?;
-    u32::from_str_radix(location, 16).ok().map(|bits| offset_of(SourceLoc::new(bits)))
+/// A line without its source location, and that.
+fn located(line: &str) -> (Option<i64>, &str) {
+    let split = line.strip_prefix('@').and_then(|rest| rest.split_once(' '));
+    let bits = split.and_then(|(location, _)| u32::from_str_radix(location, 16).ok());
+    match (bits, split) {
+        (Some(bits), Some((_, rest))) => (Some(offset_of(SourceLoc::new(bits))), rest.trim_start()),
+        _ => (None, line),
+    }
 }
 
 /// The source location of a guest offset, and back: offsets may be negative.
@@ -154,7 +167,10 @@ mod tests {
             instructions: vec![(0x345, vec![0x48, 0x01, 0xD8]), (0x348, vec![0xC3])],
         };
         let notes = Notes {
-            ir: Some("function u0:0() {\nblock0:\n@0345  v1 = iadd v2, v3\n@0348  return\n}\n".to_owned()),
+            ir: Some(
+                "function u0:0() {\nblock0:\n    v9 -> v1\n@0345  v1 = iadd v2, v3\n@0348  return\n}\n"
+                    .to_owned(),
+            ),
             marks: vec![Mark { start: 1, end: 4, guest: 0x345 }, Mark { start: 4, end: 5, guest: 0x348 }],
         };
         let code = [0x55, 0x48, 0x01, 0xF7, 0xC3];
@@ -163,12 +179,14 @@ mod tests {
         for part in [
             "region ffffffff81012345h, 64-bit code: 2 instructions, 5 bytes",
             "ffffffff81012345  4801d8                 add rax,rbx",
-            "; @0345  v1 = iadd v2, v3",
+            " ; block0:\n",
+            " ; v1 = iadd v2, v3\n",
             "7001  add rdi,rsi",
             "7000  push rbp",
         ] {
             assert!(text.contains(part), "`{part}` in\n{text}");
         }
+        assert!(!text.contains("v9"), "{text}");
     }
 
     #[test]
