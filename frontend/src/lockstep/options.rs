@@ -38,7 +38,7 @@ pub struct Compare {
     /// Compare chips and memory too after so many instructions, and keep the state to look closer from there
     #[arg(long, value_name = "N", default_value = "200M", value_parser = quantity::count)]
     pub memory_every: u64,
-    /// End the run after so many instructions
+    /// End the run after about so many instructions
     #[arg(long, value_name = "N", value_parser = quantity::count)]
     pub instructions: Option<u64>,
     /// Compile on a thread of its own, as `run` does: what is found then may not be found again

@@ -49,7 +49,7 @@ impl<'a> Together<'a> {
 
     /// Looks for the place, and tells it.
     fn apart(&self) -> Result<Ending> {
-        eprintln!("posada: the engines differ; running again from the last saved state to see where\r");
+        eprintln!("posada: the engines differ; running again from the last saved state to see where");
         let finding = self.pair.narrow()?;
         crate::terminal::write_all(report::text(&finding, self.engines).as_bytes());
         Ok(Ending::Apart(report::sentence(&finding, self.engines)))
@@ -75,7 +75,8 @@ impl Subject for Together<'_> {
         self.progress();
         let enough = self.instructions.is_some_and(|enough| self.machine().retired() >= enough);
         Ok(match ran {
-            Ran::Apart => Turn::Over(self.apart()?),
+            // The last look says where.
+            Ran::Apart => Turn::Over(Ending::Apart("the engines differ".into())),
             Ran::Together(_) if enough => Turn::Over(Ending::Quit),
             Ran::Together(outcome) => Turn::Ran(outcome),
         })

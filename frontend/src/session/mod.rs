@@ -50,11 +50,8 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     })
 }
 
-/// Runs what `make` makes once the rest of the input has been found right; it also gives a line that says what it is.
-pub fn run_subject<'a>(
-    run: &'a Run,
-    make: impl FnOnce() -> Result<(Box<dyn Subject + 'a>, String)>,
-) -> Result<ExitCode> {
+/// Runs what `make` makes once the rest of the input has been found right.
+pub fn run_subject<'a>(run: &'a Run, make: impl FnOnce() -> Result<Made<'a>>) -> Result<ExitCode> {
     let mut session = Session::open(run, make)?;
     if !run.console.quiet {
         eprintln!("posada: {}", session.introduction());
@@ -67,6 +64,9 @@ pub fn run_subject<'a>(
     session.close(&ending);
     Ok((&ending).into())
 }
+
+/// A subject, and a line that says what it is.
+pub type Made<'a> = (Box<dyn Subject + 'a>, String);
 
 struct Session<'a> {
     options: &'a Run,
@@ -84,10 +84,7 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Reads and checks everything, then opens the outputs: a wrong input leaves no trace.
-    fn open(
-        options: &'a Run,
-        make: impl FnOnce() -> Result<(Box<dyn Subject + 'a>, String)>,
-    ) -> Result<Self> {
+    fn open(options: &'a Run, make: impl FnOnce() -> Result<Made<'a>>) -> Result<Self> {
         let serial = serial(options)?;
         let script = script(options)?;
         if let Some(path) = &options.state.save {

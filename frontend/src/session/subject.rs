@@ -36,7 +36,7 @@ pub trait Subject {
     fn status(&self) -> String;
     /// The table of `--stats`.
     fn stats(&self) -> String;
-    /// A last look before the end: another ending, if this one is not the whole truth.
+    /// A last look at the end, when the terminal is as it was: another ending, if that one is not the whole truth.
     fn last_look(&mut self) -> Result<Option<Ending>>;
 }
 

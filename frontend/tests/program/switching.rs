@@ -43,10 +43,11 @@ fn switching_engines_changes_nothing() {
     let mut whole = machine();
     run(&mut whole, LENGTH);
     let mut switched = machine();
+    // From 1 to some ten thousand, odd and even.
+    let mut steps = [1, 4099, 2000, 17, 10_007, 63, 8192, 64].into_iter().cycle();
     let mut switches = 0;
     while switched.retired() < LENGTH {
-        // From 1 to some ten thousand, odd and even.
-        let step = [1, 4099, 2000, 17, 10_007, 63, 8192, 64][switches as usize % 8] + switches * 31 % 4096;
+        let step = steps.next().unwrap_or(1) + switches * 31 % 4096;
         switched.set_engine(engine(switches)).unwrap();
         let left = LENGTH - switched.retired();
         run(&mut switched, step.min(left));

@@ -6,6 +6,7 @@ use ciborium::Value;
 use emu_core::memory::{BlockId, PAGE_SIZE};
 use emu_core::{Bus, VcpuState};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// One thing that two machines do not agree on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Difference {
     pub values: [String; 2],
 }
 
+/// Bytes in a page, for buffers.
+const PAGE: usize = 4096;
 /// Pages of memory that are named one by one.
 const MAX_PAGES: usize = 16;
 
@@ -126,15 +129,16 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Numbers of the pages of a block that are not the same.
 fn unequal_pages<'a>(machines: [&'a Machine; 2], block: BlockId) -> impl Iterator<Item = u64> + 'a {
-    let pages = Bus::memory(&machines[0].board).block(block).len() / PAGE_SIZE;
-    (0..pages).filter(move |page| {
+    let touched = machines.map(|machine| Bus::memory(&machine.board).block(block).touched_pages());
+    let pages: BTreeSet<u64> = touched.into_iter().flatten().collect();
+    pages.into_iter().filter(move |page| {
         let [a, b] = machines.map(|machine| page_bytes(machine, block, *page));
         a != b
     })
 }
 
-fn page_bytes(machine: &Machine, block: BlockId, page: u64) -> [u8; PAGE_SIZE as usize] {
-    let mut bytes = [0; PAGE_SIZE as usize];
+fn page_bytes(machine: &Machine, block: BlockId, page: u64) -> [u8; PAGE] {
+    let mut bytes = [0; PAGE];
     Bus::memory(&machine.board).block(block).read(page * PAGE_SIZE, &mut bytes);
     bytes
 }
