@@ -7,6 +7,8 @@ use std::fmt::Write;
 
 /// Instructions that are shown before the last one.
 const SHOWN: usize = 12;
+/// Instructions that are shown before one that changed what differs.
+const LED: usize = 6;
 /// Differences that are shown; memory can have very many.
 const MOST: usize = 40;
 
@@ -62,8 +64,8 @@ fn write_differences(text: &mut String, finding: &Finding, engines: [EngineChoic
     for difference in finding.differences.iter().take(MOST) {
         let Difference { what, values: [tested, reference] } = difference;
         writeln!(text, "  {what}: {} {tested}, {} {reference}", engines[0], engines[1])?;
-        if let Some(executed) = finding.changed_last(difference).map(|n| &finding.executed[n]) {
-            writeln!(text, "      last changed by {}", line(executed))?;
+        if let Some(n) = finding.changed_last(difference) {
+            write_suspect(text, &finding.executed, n)?;
         }
     }
     let more = finding.differences.len().saturating_sub(MOST);
@@ -71,6 +73,16 @@ fn write_differences(text: &mut String, finding: &Finding, engines: [EngineChoic
         writeln!(text, "  and {more} more")?;
     }
     Ok(())
+}
+
+/// The instruction that last changed what differs, with what led to it unless that has been shown.
+fn write_suspect(text: &mut String, executed: &[Executed], n: usize) -> std::fmt::Result {
+    writeln!(text, "      last changed by {}", line(&executed[n]))?;
+    if n + SHOWN >= executed.len() {
+        return Ok(());
+    }
+    let before = &executed[n.saturating_sub(LED)..n];
+    before.iter().try_for_each(|executed| writeln!(text, "      after           {}", line(executed)))
 }
 
 fn line(executed: &Executed) -> String {

@@ -3,7 +3,7 @@
 //! Both get the same input at the same instant of deterministic time. Every few instructions the CPUs, the counts and
 //! the clocks are compared, now and then also chips and memory. At such a full comparison the machines, which are the
 //! same, are saved once, and both engines are made anew: from there on, whatever happens can be made to happen again,
-//! with the same steps and therefore the same compiled code. [`narrow`] does that to find where two runs part.
+//! with the same steps and therefore the same compiled code. [`Pair::narrow`] does that to find where two runs part.
 
 mod difference;
 mod narrow;
