@@ -174,7 +174,7 @@ pub struct State {
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "Looking inside")]
 pub struct Observe {
-    /// At the end, print what the engine did: shares of its tiers, translations, exits of compiled code, TLB misses
+    /// At the end, print what the engine did: shares of its tiers, translations, why compiled code came back, TLB misses
     #[arg(long)]
     pub stats: bool,
     /// Show compiled regions, guest and host code side by side: those with this linear address in them, or `all`

@@ -65,6 +65,19 @@ impl Arena {
         }
     }
 
+    /// Copies code in, after writing into it the distances from some of its places to addresses in this arena; `None` if
+    /// there is no room.
+    pub fn add_relocated(&mut self, code: &mut [u8], to: &[(usize, *const u8)]) -> Option<Piece> {
+        let len = code.len().max(1).next_multiple_of(ALIGN);
+        let (&offset, _) = self.free.iter().find(|(_, room)| **room >= len)?;
+        for (at, target) in to {
+            let place = self.executable.wrapping_add(offset + at + 4);
+            let distance = (*target as i64).wrapping_sub(place as i64);
+            code.get_mut(*at..at + 4)?.copy_from_slice(&i32::try_from(distance).ok()?.to_le_bytes());
+        }
+        self.add(code)
+    }
+
     /// Copies code in; `None` if there is no room.
     pub fn add(&mut self, code: &[u8]) -> Option<Piece> {
         let len = code.len().max(1).next_multiple_of(ALIGN);

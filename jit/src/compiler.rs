@@ -1,4 +1,4 @@
-//! From regions to machine code: by the calling thread, or by a thread of its own.
+//! From regions to machine code by Cranelift: on the calling thread, or on a thread of its own.
 
 use crate::facts::Facts;
 use crate::observe::{Mark, Notes, offset_of};
@@ -9,6 +9,7 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable, Flags};
 use cranelift_codegen::{CompiledCode, Context};
 use cranelift_frontend::FunctionBuilderContext;
+use emu_core::interpreter::tier::Seen;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -34,6 +35,8 @@ pub struct Done {
     pub id: u64,
     /// `None` if the region was refused.
     pub code: Option<Vec<u8>>,
+    /// The code refers to it by address.
+    pub seen: Box<Seen>,
     pub need: i64,
     pub instructions: usize,
     pub took: Duration,
@@ -42,7 +45,7 @@ pub struct Done {
 }
 
 /// What this thread has used of a CPU.
-fn cpu_time() -> Duration {
+pub fn cpu_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
@@ -80,11 +83,13 @@ impl Compiler {
     fn run(&mut self, job: &Job) -> Done {
         let start = cpu_time();
         let facts = Facts::of(&job.region);
+        let seen = Box::default();
         let mut notes = Notes::default();
-        let code = self.compile(&job.region, &facts, job.notes.then_some(&mut notes));
+        let code = self.compile(&job.region, &facts, &seen, job.notes.then_some(&mut notes));
         Done {
             id: job.id,
             code,
+            seen,
             notes,
             need: facts.need,
             instructions: job.region.instructions(),
@@ -92,10 +97,16 @@ impl Compiler {
         }
     }
 
-    fn compile(&mut self, region: &Region, facts: &Facts, mut notes: Option<&mut Notes>) -> Option<Vec<u8>> {
+    fn compile(
+        &mut self,
+        region: &Region,
+        facts: &Facts,
+        seen: &Seen,
+        mut notes: Option<&mut Notes>,
+    ) -> Option<Vec<u8>> {
         self.context.clear();
         let (function, marks) = (&mut self.context.func, notes.is_some());
-        let translated = translate(region, facts, &*self.isa, function, &mut self.builder, marks);
+        let translated = translate(region, facts, &*self.isa, seen, function, &mut self.builder, marks);
         if translated.is_err() {
             self.builder = FunctionBuilderContext::new();
             return None;

@@ -13,9 +13,13 @@ use std::sync::Arc;
 pub struct Options {
     /// Instructions from one sample to the next.
     pub slice: i64,
+    /// Translate hot code directly first.
+    pub direct: bool,
     /// Samples of a block that make it hot.
     pub threshold: u32,
-    /// Compile on a thread of its own.
+    /// Samples of a block that make it worth Cranelift's time.
+    pub optimise: u32,
+    /// Let Cranelift work on a thread of its own.
     pub background: bool,
     pub level: OptLevel,
     /// Let Cranelift check its input: for tests.
@@ -25,10 +29,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// Cold code is interpreted, hot code compiled in the background.
+    /// Cold code is interpreted, hot code translated at once where it can be done directly.
     pub const AUTO: Self = Self {
-        slice: 8192,
-        threshold: 32,
+        slice: 2048,
+        direct: cfg!(target_arch = "x86_64"),
+        threshold: 2,
+        optimise: u32::MAX,
         background: true,
         level: OptLevel::None,
         verify: false,
@@ -61,11 +67,10 @@ impl Jit {
         let report = Arc::new(Report::default());
         let arena = Arena::new(options.arena).ok();
         let workshop = Workshop::new(options.level, options.background, options.verify).ok();
-        let interpreter = match arena.zip(workshop) {
-            Some((arena, workshop)) => {
-                let tier = Translations::new(options, arena, workshop, report.clone(), observer);
-                Interpreter::with_tier(Box::new(tier))
-            }
+        let tier =
+            arena.and_then(|arena| Translations::new(options, arena, workshop, report.clone(), observer));
+        let interpreter = match tier {
+            Some(tier) => Interpreter::with_tier(Box::new(tier)),
             None => Interpreter::new(),
         };
         Self { interpreter, report }

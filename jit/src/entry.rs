@@ -1,32 +1,61 @@
-//! The tier that the interpreter sees: counts samples, has regions compiled, keeps their code.
+//! The tier that the interpreter sees: counts samples, has regions translated, keeps their code.
 #![allow(unsafe_code)] // hands compiled code to the interpreter
 
 use crate::arena::{Arena, Piece};
-use crate::compiler::{Done, Job, Workshop};
+use crate::compiler::{Done, Job, Workshop, cpu_time};
+use crate::direct::{self, Routines, Translated};
 use crate::engine::Options;
-use crate::observe::{Observer, Placed, Source};
-use crate::region::form;
+use crate::facts::Facts;
+use crate::observe::{self, Notes, Observer, Source};
+use crate::region::{self, Rules, form};
+use crate::translate;
 use emu_core::Frame;
 use emu_core::interpreter::Cpu;
-use emu_core::interpreter::tier::{Code, Place, Region, Retired, Site, Span, Tier};
+use emu_core::interpreter::tier::{Code, Link, Place, Region, Retired, Seen, Single, Site, Span, Tier};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-/// What the translator has done so far.
+/// What one of the translators has done so far.
+#[derive(Debug, Default)]
+pub struct Work {
+    pub regions: AtomicU64,
+    /// Guest instructions in all of them.
+    pub instructions: AtomicU64,
+    /// CPU time, in nanoseconds.
+    pub time: AtomicU64,
+}
+
+impl Work {
+    fn add(&self, instructions: usize, took: Duration) {
+        self.regions.fetch_add(1, Relaxed);
+        self.instructions.fetch_add(instructions as u64, Relaxed);
+        self.time.fetch_add(took.as_nanos() as u64, Relaxed);
+    }
+}
+
+/// What the translators have done so far.
 #[derive(Debug, Default)]
 pub struct Report {
-    pub regions: AtomicU64,
+    pub direct: Work,
+    /// Cranelift's.
+    pub optimised: Work,
+    /// Regions that a translator could not do, or that found no room.
     pub refused: AtomicU64,
-    /// Guest instructions in all regions.
-    pub instructions: AtomicU64,
-    pub compile_ns: AtomicU64,
+    /// Regions that are gone because their code changed, and because Cranelift's took their place.
+    pub stale: AtomicU64,
+    pub replaced: AtomicU64,
     /// Bytes of code in the arena now.
     pub code_bytes: AtomicU64,
-    /// Regions that were taken out: because their code changed, and because they were of no use.
-    pub stale: AtomicU64,
-    pub useless: AtomicU64,
+}
+
+/// Which translator has made a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rank {
+    Direct,
+    Optimised,
 }
 
 /// A region on its way through the workshop.
@@ -38,70 +67,209 @@ struct Pending {
     source: Option<Source>,
 }
 
+/// A region that is installed, or about to be.
+struct Kept {
+    piece: Piece,
+    site: Site,
+    rank: Rank,
+    /// The code refers to them by address.
+    _singles: Vec<Arc<Single>>,
+}
+
+/// What is known of a place that has been sampled.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heat {
+    samples: u32,
+    /// How often code of it has gone stale.
+    stale: u32,
+    never_direct: bool,
+    never_optimised: bool,
+}
+
+/// Code in the arena, and what belongs to it.
+struct Product {
+    piece: Piece,
+    code: Vec<u8>,
+    notes: Notes,
+    seen: Box<Seen>,
+    links: Box<[Link]>,
+    singles: Vec<Arc<Single>>,
+    need: i64,
+    rank: Rank,
+}
+
+type Enter = unsafe extern "C" fn(*mut Cpu, *const u8) -> u32;
+
+/// The shared routines, where they are run.
+struct Placed {
+    routines: Routines,
+    base: *const u8,
+}
+
+// SAFETY: only an address in the arena beside it.
+unsafe impl Send for Placed {}
+
+impl Placed {
+    fn at(&self, offset: usize) -> *const u8 {
+        self.base.wrapping_add(offset)
+    }
+}
+
 pub struct Translations {
     options: Options,
-    samples: HashMap<Site, u32>,
+    heat: HashMap<Site, Heat>,
     pending: HashMap<u64, Pending>,
-    code: HashMap<u64, (Piece, Site)>,
+    kept: HashMap<u64, Kept>,
+    ready: Vec<Region>,
     next: u64,
+    placed: Placed,
     arena: Arena,
-    workshop: Workshop,
+    workshop: Option<Workshop>,
     report: Arc<Report>,
     observer: Option<Box<dyn Observer>>,
 }
 
+// SAFETY: the links of a region that waits to be installed lead to the arena, which goes where this goes.
+unsafe impl Send for Translations {}
+
 /// Sites that samples are counted for at a time.
 const MAX_SITES: usize = 1 << 16;
-/// A site that is not to be looked at again.
-const NEVER: u32 = u32::MAX;
 /// Regions that may wait for the compiler.
 const MAX_PENDING: usize = 64;
+/// Code that has changed so often is left to the interpreter.
+const MAX_STALE: u32 = 16;
+
+const DIRECT: Rules = Rules { limit: 200, know: direct::know };
+const OPTIMISED: Rules = Rules { limit: 150, know: translate::know };
 
 impl Translations {
+    /// `None` if the routines have no room.
     pub fn new(
         options: Options,
-        arena: Arena,
-        workshop: Workshop,
+        mut arena: Arena,
+        workshop: Option<Workshop>,
         report: Arc<Report>,
         observer: Option<Box<dyn Observer>>,
-    ) -> Self {
-        Self {
+    ) -> Option<Self> {
+        let routines = Routines::new()?;
+        let piece = arena.add(&routines.code)?;
+        let base = arena.address(piece);
+        Some(Self {
             options,
-            samples: HashMap::new(),
+            heat: HashMap::new(),
             pending: HashMap::new(),
-            code: HashMap::new(),
+            kept: HashMap::new(),
+            ready: Vec::new(),
             next: 0,
+            placed: Placed { routines, base },
             arena,
             workshop,
             report,
             observer,
-        }
+        })
     }
 
-    /// Puts finished code into the arena.
-    fn place(&mut self, done: Done) -> Option<Region> {
-        let Pending { site, other_page, spans, source } = self.pending.remove(&done.id)?;
-        self.report.compile_ns.fetch_add(done.took.as_nanos() as u64, Relaxed);
-        let Some(piece) = done.code.as_deref().and_then(|code| self.arena.add(code)) else {
+    fn unlinked(&self) -> *const u8 {
+        self.placed.at(self.placed.routines.unlinked)
+    }
+
+    fn enter(&self) -> Enter {
+        let address = self.placed.at(self.placed.routines.enter);
+        // SAFETY: `Routines` has built it with this signature; the arena keeps it, executable and unchanged.
+        unsafe { std::mem::transmute::<*const u8, Enter>(address) }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn wants_notes(&self) -> bool {
+        self.observer.as_ref().is_some_and(|observer| observer.wants_notes())
+    }
+
+    fn pending(&self, place: &Place<'_>, region: &region::Region, spans: Vec<Span>) -> Pending {
+        let source = self.observer.is_some().then(|| Source::of(place, region, &spans));
+        Pending { site: place.site, other_page: region.other_page, spans, source }
+    }
+
+    /// The region to install for a product.
+    fn finish(&mut self, id: u64, pending: Pending, product: Product) -> Region {
+        let Pending { site, other_page, spans, source } = pending;
+        let Product { piece, code, notes, seen, links, singles, need, rank } = product;
+        let address = self.arena.address(piece);
+        if let (Some(observer), Some(source)) = (&mut self.observer, &source) {
+            let address = address as u64;
+            observer.placed(&observe::Placed { source, notes: &notes, code: &code, address });
+        }
+        self.kept.insert(id, Kept { piece, site, rank, _singles: singles });
+        self.report.code_bytes.store(self.arena.used() as u64, Relaxed);
+        // SAFETY: both translators keep to the contract; the arena keeps the code, executable and unchanged, until
+        // `retired`, and so are kept the `Single`s; links and `seen` go with the region.
+        let code = unsafe { Code::new(self.enter(), address) };
+        Region { id, site, need, other_page, spans, code, seen, links, unlinked: self.unlinked() }
+    }
+
+    /// Translates directly, at once.
+    fn translate_directly(&mut self, place: &Place<'_>) -> Option<()> {
+        let start = cpu_time();
+        let (region, spans) = form(place, &DIRECT)?;
+        if region.is_small() {
+            return None;
+        }
+        let facts = Facts::of(&region);
+        let translated = direct::translate(&region, &facts, self.unlinked(), self.wants_notes());
+        let Some(Translated { mut code, relocations, links, seen, marks }) = translated else {
             self.report.refused.fetch_add(1, Relaxed);
-            self.samples.insert(site, NEVER);
             return None;
         };
-        self.code.insert(done.id, (piece, site));
-        self.samples.remove(&site);
-        self.report.regions.fetch_add(1, Relaxed);
-        self.report.instructions.fetch_add(done.instructions as u64, Relaxed);
-        self.report.code_bytes.store(self.arena.used() as u64, Relaxed);
-        let address = self.arena.address(piece);
-        if let (Some(observer), Some(source), Some(code)) = (&mut self.observer, &source, &done.code) {
-            observer.placed(&Placed { source, notes: &done.notes, code, address: address as u64 });
+        let routine = |routine| self.placed.at(self.placed.routines.offset(routine));
+        let to: Vec<(usize, *const u8)> = relocations.into_iter().map(|(at, r)| (at, routine(r))).collect();
+        let piece = self.arena.add_relocated(&mut code, &to)?;
+        let notes = Notes { ir: None, marks };
+        let (singles, need, rank) = (region.singles(), facts.need, Rank::Direct);
+        let product = Product { piece, code, notes, seen, links, singles, need, rank };
+        let id = self.number();
+        let pending = self.pending(place, &region, spans);
+        let finished = self.finish(id, pending, product);
+        self.ready.push(finished);
+        self.report.direct.add(region.instructions(), cpu_time().saturating_sub(start));
+        Some(())
+    }
+
+    /// Gives a region to Cranelift.
+    fn optimise(&mut self, place: &Place<'_>) -> Option<()> {
+        let id = self.number();
+        let (region, spans) = form(place, &OPTIMISED)?;
+        if region.is_small() || region.is_cut_short() {
+            return None;
         }
-        // SAFETY: `translate` has built the function with this signature; the arena keeps it, executable and unchanged,
-        // until `retired`. What it touches of the `Cpu` is by the offsets of `layout`, and of other memory by TLB hits.
-        let code = unsafe {
-            Code::new(std::mem::transmute::<*const u8, unsafe extern "C" fn(*mut Cpu) -> u32>(address))
+        let (pending, notes) = (self.pending(place, &region, spans), self.wants_notes());
+        self.workshop.as_mut()?.submit(Job { id, region, notes });
+        self.pending.insert(id, pending);
+        Some(())
+    }
+
+    /// Puts Cranelift's code into the arena.
+    fn place(&mut self, done: Done) -> Option<Region> {
+        let pending = self.pending.remove(&done.id)?;
+        let code = done.code.and_then(|code| self.arena.add(&code).map(|piece| (piece, code)));
+        let Some((piece, code)) = code else {
+            self.report.refused.fetch_add(1, Relaxed);
+            return None;
         };
-        Some(Region { id: done.id, site, need: done.need, other_page, spans, code })
+        self.report.optimised.add(done.instructions, done.took);
+        let product = Product {
+            piece,
+            code,
+            notes: done.notes,
+            seen: done.seen,
+            links: Box::default(),
+            singles: Vec::new(),
+            need: done.need,
+            rank: Rank::Optimised,
+        };
+        Some(self.finish(done.id, pending, product))
     }
 }
 
@@ -111,27 +279,32 @@ impl Tier for Translations {
     }
 
     fn sample(&mut self, place: &Place<'_>) {
-        if self.samples.len() > MAX_SITES {
-            self.samples.clear();
+        if self.heat.len() > MAX_SITES {
+            self.heat.clear();
         }
-        let count = self.samples.entry(place.site).or_insert(0);
-        *count = count.saturating_add(1);
-        if *count < self.options.threshold || *count == NEVER || self.pending.len() >= MAX_PENDING {
+        let rank = place.region.and_then(|id| self.kept.get(&id)).map(|kept| kept.rank);
+        let heat = self.heat.entry(place.site).or_default();
+        heat.samples = heat.samples.saturating_add(1);
+        let Heat { samples, stale, never_direct, never_optimised } = *heat;
+        if stale > MAX_STALE || rank == Some(Rank::Optimised) {
             return;
         }
-        *count = NEVER;
-        let Some((region, spans)) = form(place).filter(|(region, _)| !region.is_small()) else { return };
-        let id = self.next;
-        self.next += 1;
-        let source = self.observer.is_some().then(|| Source::of(place, &region, &spans));
-        let notes = self.observer.as_ref().is_some_and(|observer| observer.wants_notes());
-        self.pending.insert(id, Pending { site: place.site, other_page: region.other_page, spans, source });
-        self.workshop.submit(Job { id, region, notes });
+        if rank.is_none() && !never_direct && samples >= self.options.threshold && self.options.direct {
+            let done = self.translate_directly(place);
+            self.heat.entry(place.site).or_default().never_direct = done.is_none();
+        }
+        if !never_optimised && samples >= self.options.optimise && self.pending.len() < MAX_PENDING {
+            self.heat.entry(place.site).or_default().never_optimised = true;
+            self.optimise(place);
+        }
     }
 
     fn finished(&mut self) -> Option<Region> {
+        if let Some(region) = self.ready.pop() {
+            return Some(region);
+        }
         loop {
-            let done = self.workshop.take()?;
+            let done = self.workshop.as_mut()?.take()?;
             if let Some(region) = self.place(done) {
                 return Some(region);
             }
@@ -139,18 +312,18 @@ impl Tier for Translations {
     }
 
     fn retired(&mut self, id: u64, why: Retired) {
-        if let Some((piece, site)) = self.code.remove(&id) {
-            self.arena.remove(piece);
-            match why {
-                Retired::Useless => {
-                    self.samples.insert(site, NEVER);
-                    self.report.useless.fetch_add(1, Relaxed);
-                }
-                Retired::Stale => {
-                    self.report.stale.fetch_add(1, Relaxed);
-                }
+        let Some(kept) = self.kept.remove(&id) else { return };
+        self.arena.remove(kept.piece);
+        match why {
+            Retired::Stale => {
+                let heat = self.heat.entry(kept.site).or_default();
+                *heat = Heat { stale: heat.stale + 1, ..Heat::default() };
+                self.report.stale.fetch_add(1, Relaxed);
             }
-            self.report.code_bytes.store(self.arena.used() as u64, Relaxed);
+            Retired::Replaced => {
+                self.report.replaced.fetch_add(1, Relaxed);
+            }
         }
+        self.report.code_bytes.store(self.arena.used() as u64, Relaxed);
     }
 }

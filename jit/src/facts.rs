@@ -1,7 +1,7 @@
 //! What must be known of a region as a whole before it is translated.
 
 use crate::flags::{Need, Shape};
-use crate::region::{End, Goal, Region};
+use crate::region::{End, Goal, Insn, Region};
 use emu_core::interpreter::tier;
 use iced_x86::{InstructionInfoFactory, OpAccess};
 
@@ -68,20 +68,40 @@ impl Facts {
         leaves || next.iter().any(|next| self.flags_wanted[*next] || self.leads_back(block, *next))
     }
 
+    /// For each instruction of a block: the flags are wanted after it.
+    pub fn live_flags(&self, region: &Region, block: usize) -> Vec<bool> {
+        let insns = &region.blocks[block].insns;
+        let mut live = vec![false; insns.len()];
+        let mut wanted = self.wanted_behind(region, block);
+        for (n, insn) in insns.iter().enumerate().rev() {
+            live[n] = wanted;
+            wanted = wanted_before(insn, wanted);
+        }
+        live
+    }
+
+    /// The block lies between the ends of an edge that leads back.
+    pub fn in_loop(&self, region: &Region, block: usize) -> bool {
+        self.order.iter().any(|from| {
+            let around = |to: &usize| {
+                self.leads_back(*from, *to)
+                    && (self.place[*to]..=self.place[*from]).contains(&self.place[block])
+            };
+            region.successors(*from).iter().any(around)
+        })
+    }
+
     fn find_wanted_flags(&mut self, region: &Region) {
         loop {
             let mut stable = true;
             for n in (0..self.order.len()).rev() {
                 let block = self.order[n];
-                let first = region.blocks[block]
+                let behind = self.wanted_behind(region, block);
+                let wanted = region.blocks[block]
                     .insns
                     .iter()
-                    .map(|insn| Need::of(&insn.instruction))
-                    .find(|need| *need != Need::Passes);
-                let wanted = match first {
-                    Some(need) => need == Need::Wants,
-                    None => self.wanted_behind(region, block),
-                };
+                    .rev()
+                    .fold(behind, |live, insn| wanted_before(insn, live));
                 stable &= wanted == self.flags_wanted[block];
                 self.flags_wanted[block] = wanted;
             }
@@ -99,7 +119,7 @@ impl Facts {
             for block in &self.order {
                 let Some(mut shape) = known[*block] else { continue };
                 for insn in &region.blocks[*block].insns {
-                    shape = shape.after(&insn.instruction);
+                    shape = if insn.known.native { shape.after(&insn.instruction) } else { Shape::Memory };
                 }
                 for next in region.successors(*block) {
                     let joined =
@@ -153,6 +173,18 @@ impl Facts {
             }
         }
         longest
+    }
+}
+
+/// Flags are wanted before an instruction, if `live` says whether they are after it. The interpreter wants them always.
+fn wanted_before(insn: &Insn, live: bool) -> bool {
+    if !insn.known.native || (live && insn.known.single.is_some()) {
+        return true;
+    }
+    match Need::of(&insn.instruction) {
+        Need::Wants => true,
+        Need::Kills => false,
+        Need::Passes => live,
     }
 }
 

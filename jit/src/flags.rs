@@ -6,7 +6,7 @@
 
 use crate::translate::Translator;
 use cranelift_codegen::ir::{Type, Value};
-use iced_x86::{Instruction, Mnemonic, OpKind};
+use iced_x86::{ConditionCode, Instruction, Mnemonic, OpKind};
 use std::rc::Rc;
 
 /// A byte of 0 or 1, computed where it is wanted: in the cold code of an exit, if only there.
@@ -104,6 +104,30 @@ pub enum Need {
     Passes,
 }
 
+/// The number of the condition: the low four opcode bits.
+pub fn condition_of(i: &Instruction) -> Option<u8> {
+    use ConditionCode as C;
+    Some(match i.condition_code() {
+        C::None => return None,
+        C::o => 0,
+        C::no => 1,
+        C::b => 2,
+        C::ae => 3,
+        C::e => 4,
+        C::ne => 5,
+        C::be => 6,
+        C::a => 7,
+        C::s => 8,
+        C::ns => 9,
+        C::p => 10,
+        C::np => 11,
+        C::l => 12,
+        C::ge => 13,
+        C::le => 14,
+        C::g => 15,
+    })
+}
+
 fn width_of(i: &Instruction) -> Option<Type> {
     let bytes = match i.op0_kind() {
         OpKind::Register => i.op0_register().size(),
@@ -148,7 +172,7 @@ impl Shape {
         }
     }
 
-    /// The shape after an instruction; what [`Flags::shape`] says of the flags that its translation leaves.
+    /// The shape after an instruction; that of the [`Flags`] that its translation leaves.
     pub fn after(self, i: &Instruction) -> Self {
         use Mnemonic::*;
         let Some(width) = width_of(i) else { return self };

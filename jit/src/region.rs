@@ -3,25 +3,40 @@
 //! Offsets count from the start of the page of the entry; they may be negative or beyond it. Nothing in a region depends
 //! on the linear address of that page, so it serves every mapping of its frame.
 
-use crate::translate::{Emit, pick};
 use emu_core::Frame;
 use emu_core::interpreter::Mode;
-use emu_core::interpreter::tier::{Place, Span};
+use emu_core::interpreter::tier::{Place, Single, Span};
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, OpKind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
-/// Instructions in a region.
-const LIMIT: usize = 150;
 const PAGE: i64 = 4096;
 /// Instructions that are worth a call without a loop.
 const SMALL: usize = 5;
 
+/// How a translator knows an instruction.
+#[derive(Clone)]
+pub struct Known {
+    /// It has code for it, at least where nobody wants the flags.
+    pub native: bool,
+    /// For the interpreter.
+    pub single: Option<Arc<Single>>,
+}
+
+/// What a translator can do.
+pub struct Rules {
+    /// Instructions in a region.
+    pub limit: usize,
+    /// Whether an instruction with these bytes, at an offset of the region, can be part of one.
+    pub know: fn(&Instruction, &[u8], i64, Mode) -> Option<Known>,
+}
+
 /// An instruction that the translator knows.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Insn {
     pub instruction: Instruction,
     pub off: i64,
-    pub emit: Emit,
+    pub known: Known,
 }
 
 impl Insn {
@@ -104,6 +119,17 @@ impl Region {
         self.instructions() < SMALL && !(0..self.blocks.len()).any(loops)
     }
 
+    /// Execution comes to an instruction that the translator does not know.
+    pub fn is_cut_short(&self) -> bool {
+        self.blocks.iter().any(|block| matches!(block.end, End::Interpret(_)))
+    }
+
+    /// What the interpreter executes in it.
+    pub fn singles(&self) -> Vec<Arc<Single>> {
+        let insns = self.blocks.iter().flat_map(|block| &block.insns);
+        insns.filter_map(|insn| insn.known.single.clone()).collect()
+    }
+
     pub fn instructions(&self) -> usize {
         self.blocks.iter().map(|block| block.insns.len()).sum()
     }
@@ -118,6 +144,7 @@ struct Page {
 /// The code around a place, as far as it has been looked at.
 struct Scan<'a> {
     place: &'a Place<'a>,
+    rules: &'a Rules,
     pages: Vec<Page>,
     insns: BTreeMap<i64, Insn>,
     leaders: BTreeSet<i64>,
@@ -125,11 +152,20 @@ struct Scan<'a> {
     queue: VecDeque<i64>,
 }
 
+/// The target of a direct branch, as an offset.
+fn target(i: &Instruction) -> i64 {
+    match i.op0_kind() {
+        OpKind::NearBranch32 => i64::from(i.near_branch32() as i32),
+        _ => i.near_branch64() as i64,
+    }
+}
+
 /// The region at a hot place, and the bytes it was read from; `None` if not even its first instruction is known.
-pub fn form(place: &Place<'_>) -> Option<(Region, Vec<Span>)> {
+pub fn form(place: &Place<'_>, rules: &Rules) -> Option<(Region, Vec<Span>)> {
     let start = place.offset as i64;
     let mut scan = Scan {
         place,
+        rules,
         pages: Vec::new(),
         insns: BTreeMap::new(),
         leaders: BTreeSet::new(),
@@ -163,25 +199,25 @@ impl Scan<'_> {
                 self.leaders.insert(off);
                 return;
             }
-            if self.insns.len() >= LIMIT {
+            if self.insns.len() >= self.rules.limit {
                 return;
             }
             let Some(insn) = self.decode(off) else {
                 self.unknown.insert(off);
                 return;
             };
+            let (next, instruction) = (insn.end(), insn.instruction);
             self.insns.insert(off, insn);
-            let next = insn.end();
-            match insn.instruction.flow_control() {
+            match instruction.flow_control() {
                 FlowControl::Next => off = next,
                 FlowControl::ConditionalBranch => {
                     self.lead(next);
-                    self.lead(self.target(&insn));
+                    self.lead(target(&instruction));
                     return;
                 }
-                FlowControl::UnconditionalBranch => return self.lead(self.target(&insn)),
+                FlowControl::UnconditionalBranch => return self.lead(target(&instruction)),
                 FlowControl::Call => {
-                    self.lead(self.target(&insn));
+                    self.lead(target(&instruction));
                     self.lead(next);
                     return;
                 }
@@ -190,25 +226,20 @@ impl Scan<'_> {
         }
     }
 
-    /// The target of a direct branch.
-    fn target(&self, insn: &Insn) -> i64 {
-        match insn.instruction.op0_kind() {
-            OpKind::NearBranch32 => i64::from(insn.instruction.near_branch32() as i32),
-            _ => insn.instruction.near_branch64() as i64,
-        }
-    }
-
     /// The instruction at `off`, if it lies in one of the pages and the translator knows it.
     fn decode(&mut self, off: i64) -> Option<Insn> {
         let mode = self.place.mode;
         let bits = if mode.long { 64 } else { 32 };
+        let know = self.rules.know;
         let page = self.page(off.div_euclid(PAGE))?;
         let bytes = &page.bytes[off.rem_euclid(PAGE) as usize..];
         let instruction = Decoder::with_ip(bits, bytes, off as u64, DecoderOptions::NONE).decode();
         if instruction.is_invalid() {
             return None;
         }
-        pick(&instruction, mode).map(|emit| Insn { instruction, off, emit })
+        let bytes = &bytes[..instruction.len()];
+        let known = (know)(&instruction, bytes, off, mode)?;
+        Some(Insn { instruction, off, known })
     }
 
     fn page(&mut self, pages: i64) -> Option<&Page> {
@@ -296,17 +327,17 @@ impl Scan<'_> {
                     End::Goto(Goal::Outside(off))
                 };
             };
-            insns.push(*insn);
+            insns.push(insn.clone());
             off = insn.end();
             let goal = |off| self.goal(off, starts);
             match insn.instruction.flow_control() {
                 FlowControl::Next if starts.binary_search(&off).is_ok() => break End::Goto(goal(off)),
                 FlowControl::Next => {}
                 FlowControl::ConditionalBranch => {
-                    break End::Branch { taken: goal(self.target(insn)), next: goal(off) };
+                    break End::Branch { taken: goal(target(&insn.instruction)), next: goal(off) };
                 }
-                FlowControl::UnconditionalBranch => break End::Goto(goal(self.target(insn))),
-                FlowControl::Call => break End::Call { target: goal(self.target(insn)), back: off },
+                FlowControl::UnconditionalBranch => break End::Goto(goal(target(&insn.instruction))),
+                FlowControl::Call => break End::Call { target: goal(target(&insn.instruction)), back: off },
                 FlowControl::Return => break End::Return,
                 _ => break End::Indirect,
             }

@@ -16,7 +16,9 @@ const DATA: u64 = 0x1_0000;
 const STACK: u64 = 0x2_0000;
 
 /// Samples as often as can be, and has Cranelift check what it is given.
-const OPTIONS: Options = Options { slice: 65, verify: true, arena: 16 << 20, ..Options::AT_ONCE };
+const OPTIMISED: Options =
+    Options { slice: 65, direct: false, optimise: 1, verify: true, arena: 16 << 20, ..Options::AT_ONCE };
+const DIRECT: Options = Options { direct: true, optimise: u32::MAX, ..OPTIMISED };
 
 struct Machine<E> {
     engine: E,
@@ -61,13 +63,32 @@ fn flat32() -> VcpuState {
     cpu
 }
 
-/// Runs code under both engines in steps of the given lengths; instructions that compiled code retired.
-fn compare(bits: u32, code: &[u8], at: u64, seed: u64, steps: impl Iterator<Item = u64>) -> u64 {
+/// Runs code under the interpreter and each translator in steps of the given lengths; the least number of instructions
+/// that compiled code retired.
+fn compare(bits: u32, code: &[u8], at: u64, seed: u64, steps: impl Iterator<Item = u64> + Clone) -> u64 {
+    let [direct, optimised] =
+        [DIRECT, OPTIMISED].map(|options| compare_with(options, bits, code, at, seed, steps.clone()));
+    direct.min(optimised)
+}
+
+fn compare_with(
+    options: Options,
+    bits: u32,
+    code: &[u8],
+    at: u64,
+    seed: u64,
+    steps: impl Iterator<Item = u64>,
+) -> u64 {
     let mut reference = Machine::new(Interpreter::new(), bits, code, at, &mut Numbers::new(seed));
-    let mut judged = Machine::new(Jit::new(OPTIONS), bits, code, at, &mut Numbers::new(seed));
+    let mut judged = Machine::new(Jit::new(options), bits, code, at, &mut Numbers::new(seed));
     for (n, step) in steps.enumerate() {
         let exits = (reference.run(step), judged.run(step));
-        let context = || format!("seed {seed}, {bits} bits, step {n} of {step}, code {code:02x?}");
+        let context = || {
+            format!(
+                "direct {}, seed {seed}, {bits} bits, step {n} of {step}, code {code:02x?}",
+                options.direct
+            )
+        };
         assert_eq!(exits.0, exits.1, "{}", context());
         assert_eq!(reference.bus.retired, judged.bus.retired, "{}", context());
         if reference.cpu != judged.cpu {
@@ -102,12 +123,14 @@ fn random_loops(bits: u32) {
         // Some loops lie across the end of a page.
         let at = if seed % 3 == 0 { CODE + 0x1000 - 1 - numbers.below(code.len() as u64) } else { CODE };
         let mut steps = Numbers::new(seed ^ 0x5555);
-        let steps = (0..400).map(move |_| match steps.below(4) {
-            0 => 1 + steps.below(100),
-            1 => 70 + steps.below(60),
-            _ => 100 + steps.below(600),
-        });
-        compiled += compare(bits, &code, at, seed, steps);
+        let steps: Vec<u64> = (0..400)
+            .map(|_| match steps.below(4) {
+                0 => 1 + steps.below(100),
+                1 => 70 + steps.below(60),
+                _ => 100 + steps.below(600),
+            })
+            .collect();
+        compiled += compare(bits, &code, at, seed, steps.into_iter());
     }
     assert!(compiled > 0, "nothing was compiled");
     eprintln!("{bits} bits: {compiled} instructions in compiled code");

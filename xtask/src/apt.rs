@@ -4,6 +4,7 @@
 use crate::cache::verify;
 use crate::command::{self, output};
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,6 +39,20 @@ impl Apt {
         let depends = output(self.command("apt-cache").args(["depends", "--important", package]))?;
         let named = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
         Ok(named.into_iter().find(|name| name.starts_with(prefix)).unwrap_or(package).to_owned())
+    }
+
+    /// `packages` and all that they depend on, directly or not, without those of `except` and what only they need.
+    pub fn closure(&self, packages: &[&str], except: &[&str]) -> Result<BTreeSet<String>> {
+        let mut closure = BTreeSet::new();
+        let mut waiting: Vec<String> = packages.iter().map(|&package| package.to_owned()).collect();
+        while let Some(package) = waiting.pop() {
+            if except.contains(&package.as_str()) || !closure.insert(package.clone()) {
+                continue;
+            }
+            let depends = output(self.command("apt-cache").args(["depends", "--important", &package]))?;
+            waiting.extend(parse_depends(&depends));
+        }
+        Ok(closure)
     }
 
     /// Fetches a package (or finds it from last time), checks it, and unpacks it into `folder`.
@@ -113,6 +128,13 @@ fn parse_uri(line: &str) -> Option<Download> {
     Some(Download { file: file.to_owned(), sha256: hash.strip_prefix("SHA256:")?.to_owned() })
 }
 
+/// The packages named by `apt-cache depends`; of alternatives (the lines with `|`) the last.
+fn parse_depends(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim);
+    let names = lines.filter_map(|line| line.strip_prefix("Depends: ").or(line.strip_prefix("PreDepends: ")));
+    names.filter(|name| !name.starts_with('<')).map(str::to_owned).collect()
+}
+
 /// The path below `folder` of the only file that fits `pattern`: the end of its path, or with a `*` at the end the
 /// beginning of its name.
 pub fn find(folder: &Path, pattern: &str) -> Result<PathBuf> {
@@ -143,7 +165,7 @@ fn collect(folder: &Path, pattern: &str, found: &mut Vec<PathBuf>) -> Result<()>
 
 #[cfg(test)]
 mod tests {
-    use super::parse_uri;
+    use super::{parse_depends, parse_uri};
 
     #[test]
     fn print_uris_line() {
@@ -152,5 +174,11 @@ mod tests {
         let download = parse_uri(line).unwrap();
         assert_eq!((download.file.as_str(), download.sha256.as_str()), ("x_1+1_amd64.deb", "3d3f"));
         assert!(parse_uri("").is_none());
+    }
+
+    #[test]
+    fn depends_lines() {
+        let text = "gzip\n  PreDepends: libc6\n |Depends: dpkg\n  Depends: install-info\n  Depends: <awk>\n    mawk\n";
+        assert_eq!(parse_depends(text), ["libc6", "install-info"]);
     }
 }

@@ -17,9 +17,11 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// `$POSADA_CACHE`, else `target/guests`.
+    /// `$POSADA_CACHE`, else `target/guests`. Always absolute: programs that run elsewhere are told of it.
     pub fn folder() -> PathBuf {
-        std::env::var_os("POSADA_CACHE").map_or_else(|| command::target().join("guests"), PathBuf::from)
+        let given = std::env::var_os("POSADA_CACHE").filter(|folder| !folder.is_empty());
+        let folder = given.map_or_else(|| command::target().join("guests"), PathBuf::from);
+        std::path::absolute(&folder).unwrap_or(folder)
     }
 
     pub fn open() -> Result<Self> {

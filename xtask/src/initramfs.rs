@@ -1,9 +1,11 @@
 //! The initramfs of our Linux guests: a busybox, an `/init` of ours, and the scripts the boot tests run.
 
 use crate::cpio::{Cpio, Kind};
+use crate::debian;
 use anyhow::{Context, Result};
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
+use std::path::Path;
 
 const INIT: &str = include_str!("../initramfs/init");
 
@@ -23,6 +25,17 @@ const NODES: [(&str, u32, u32); 4] =
 
 /// Builds the archive, compressed by gzip. `extra` are more executables: name in `/bin` and contents.
 pub fn build(busybox: &[u8], extra: &[(&str, Vec<u8>)]) -> Result<Vec<u8>> {
+    compress(&archive(busybox, extra)?.finish())
+}
+
+/// The same with the Debian tree as `/debian`. Not compressed: unpacking that much would be most of the boot.
+pub fn with_tree(busybox: &[u8], extra: &[(&str, Vec<u8>)], tree: &Path) -> Result<Vec<u8>> {
+    let mut archive = archive(busybox, extra)?;
+    debian::add(&mut archive, "debian", tree)?;
+    Ok(archive.finish())
+}
+
+fn archive(busybox: &[u8], extra: &[(&str, Vec<u8>)]) -> Result<Cpio> {
     let mut archive = Cpio::default();
     for folder in FOLDERS {
         archive.add(folder, 0o755, &Kind::Folder);
@@ -41,7 +54,7 @@ pub fn build(busybox: &[u8], extra: &[(&str, Vec<u8>)]) -> Result<Vec<u8>> {
     for (name, program) in extra {
         archive.add(&format!("bin/{name}"), 0o755, &Kind::File(program));
     }
-    compress(&archive.finish())
+    Ok(archive)
 }
 
 fn compress(bytes: &[u8]) -> Result<Vec<u8>> {

@@ -6,10 +6,12 @@ mod cache;
 mod check;
 mod command;
 mod cpio;
+mod debian;
 mod demo;
 mod fuzz;
 mod initramfs;
 mod setup;
+mod soak;
 mod test;
 
 use anyhow::Result;
@@ -22,7 +24,10 @@ Usage: cargo xtask COMMAND
   test [FILTER...]    run every test, boots of real guests included (sets up what it needs)
   setup [--refresh]   fetch the guests (Debian packages) into target/guests, or the folder named by POSADA_CACHE
   check               format, lints, arrows between crates, documentation, licences
-  bench               compare with QEMU's TCG and with the bare host, and write the table into README.md
+  bench [boots|kernels|programs] [--only NAME] [--engine NAME]
+                      compare with QEMU's TCG and with the bare host; all of it is written into README.md, a part
+                      is only printed. NAME is an architecture, a kernel or a program, and may be given again
+  soak [MINUTES]      run ever new code under --engine jit and watch Posada's memory (default 60)
   fuzz [SECONDS]      run each fuzz target for so long (default 60)
 ";
 
@@ -45,7 +50,9 @@ fn dispatch(words: &[&str]) -> Result<()> {
         ["demo"] => demo::demo(),
         ["test", filter @ ..] => test::test(filter),
         ["check"] => check::check(),
-        ["bench"] => bench::bench(),
+        ["bench", selection @ ..] => bench::bench(selection),
+        ["soak"] => soak::soak("60"),
+        ["soak", minutes] => soak::soak(minutes),
         ["fuzz"] => fuzz::fuzz("60"),
         ["fuzz", seconds] => fuzz::fuzz(seconds),
         [] | ["help" | "--help" | "-h"] => {

@@ -6,14 +6,16 @@
 
 use super::cpu::Mode;
 use super::op::{Op, OpRef};
-use super::tier::{NO_REGION, Regions, Retired};
+use super::regions::{NO_REGION, Regions};
+use super::tier::Retired;
 use crate::Frame;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Ops in the cache before it is emptied: 4 Mi ops of 64 bytes.
 const MAX_OPS: usize = 4 << 20;
-const JUMPS: usize = 4096;
+/// Entries of the jump cache: [`jump_slot`].
+pub const JUMPS: usize = 4096;
 const CODE_TLB: usize = 256;
 
 /// A bit for each 64-byte granule of a page that `size` bytes at `offset` touch.
@@ -73,11 +75,19 @@ struct FrameCode {
     regions: Vec<u32>,
 }
 
+/// A short cut from a linear address to a block. Compiled code looks here too.
 #[derive(Clone, Copy)]
-struct Jump {
-    linear: u64,
-    generation: u64,
+#[repr(C)]
+pub struct Jump {
+    pub linear: u64,
+    pub generation: u64,
     op: OpRef,
+    /// The code of the region that begins there, or null.
+    pub code: *const u8,
+}
+
+impl Jump {
+    const NONE: Self = Self { linear: 0, generation: u64::MAX, op: OpRef::NONE, code: std::ptr::null() };
 }
 
 /// A code page as fetched: linear page, frame and host address of its bytes.
@@ -92,7 +102,7 @@ pub struct CodePage {
 pub struct CodeCache {
     blocks: IntMap<Key, Block>,
     frames: IntMap<u32, FrameCode>,
-    jumps: Box<[Jump; JUMPS]>,
+    pub(super) jumps: Box<[Jump; JUMPS]>,
     code_tlb: Box<[CodePage; CODE_TLB]>,
     /// Dropped blocks that a link may still point into, until the run loop buries them.
     graveyard: Vec<Block>,
@@ -109,7 +119,7 @@ impl Default for CodeCache {
         Self {
             blocks: IntMap::default(),
             frames: IntMap::default(),
-            jumps: Box::new([Jump { linear: 0, generation: u64::MAX, op: OpRef::NONE }; JUMPS]),
+            jumps: Box::new([Jump::NONE; JUMPS]),
             code_tlb: Box::new(
                 [CodePage { linear: 0, generation: u64::MAX, frame: Frame(0), host: 0 }; CODE_TLB],
             ),
@@ -123,6 +133,7 @@ impl Default for CodeCache {
     }
 }
 
+/// Compiled code computes this too.
 fn jump_slot(linear: u64) -> usize {
     (linear ^ (linear >> 12)) as usize & (JUMPS - 1)
 }
@@ -162,7 +173,8 @@ impl CodeCache {
     }
 
     pub fn remember_jump(&mut self, linear: u64, generation: u64, op: OpRef) {
-        self.jumps[jump_slot(linear)] = Jump { linear, generation, op };
+        let code = self.regions.code_at(op);
+        self.jumps[jump_slot(linear)] = Jump { linear, generation, op, code };
     }
 
     pub fn code_page(&self, linear_page: u64, generation: u64) -> Option<CodePage> {
@@ -234,11 +246,21 @@ impl CodeCache {
             if op.region.replace(NO_REGION) == slot {
                 op.handler.set(original);
             }
+            let entry = block.entry();
+            self.region_changed(entry);
         }
         for frame in frames {
             if let Some(code) = self.frames.get_mut(&frame.0) {
                 code.regions.retain(|other| *other != slot);
             }
+        }
+    }
+
+    /// A region begins at this op now, or no longer does.
+    pub(super) fn region_changed(&mut self, entry: OpRef) {
+        let code = self.regions.code_at(entry);
+        for jump in self.jumps.iter_mut().filter(|jump| jump.op == entry) {
+            jump.code = code;
         }
     }
 

@@ -12,11 +12,13 @@ pub struct Counters {
     pub instructions: AtomicU64,
     /// Instructions that compiled code has retired.
     pub compiled: AtomicU64,
-    /// Calls of compiled code.
+    /// Calls of compiled code. Regions that hand over to each other are one.
     pub entered: AtomicU64,
-    /// Calls of compiled code by their answer: index with `Leave as usize`.
+    /// Calls of compiled code by their answer, that of the last region: index with `Leave as usize`.
     pub left: [AtomicU64; Leave::COUNT],
-    /// Accesses that the software TLB did not cover.
+    /// Instructions in the middle of compiled code that it had the interpreter execute.
+    pub called_out: AtomicU64,
+    /// Accesses that the software TLB did not cover, compiled code's too.
     pub tlb_misses: AtomicU64,
 }
 
@@ -27,9 +29,10 @@ impl Counters {
         self.instructions.store(cpu.retired, Relaxed);
         self.compiled.store(compiled, Relaxed);
         self.entered.store(entered, Relaxed);
+        self.called_out.store(cpu.called_out, Relaxed);
         self.tlb_misses.store(cpu.tlb_misses, Relaxed);
         for (shown, count) in self.left.iter().zip(cpu.cache.regions.left()) {
-            shown.store(*count, Relaxed);
+            shown.store(count, Relaxed);
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::cache::CodeCache;
 use super::exception::Why;
 use super::op::{Faulted, Op, OpRef};
+use super::regions::Link;
 use super::tlb::{Bank, Tlb};
 use super::word::{RIP_BASE, Regs, SEG_BASE, Word};
 use crate::isa::cpuid::component;
@@ -29,6 +30,8 @@ pub struct Mode {
     pub flat_code: bool,
     /// VEX prefixes are recognised: protected mode, but not V86 mode (Intel SDM Vol. 2A 2.3.1).
     pub vex: bool,
+    /// The stack pointer is as wide as addresses are.
+    pub wide_stack: bool,
     /// The CPU model, which says what instructions there are.
     pub model: u8,
 }
@@ -70,6 +73,10 @@ pub struct Cpu {
     /// The branch that left its block, to be linked to where it goes.
     pub link_from: OpRef,
     pub why: Why,
+    /// The link that compiled code has left through.
+    pub link: *const Link,
+    /// The host's MXCSR is the guest's, see [`Cpu::load_float`].
+    pub float_loaded: bool,
     /// Address of the next instruction, when no op is running.
     pub rip: u64,
     /// Address of the instruction that is running, for serializing instructions.
@@ -87,6 +94,8 @@ pub struct Cpu {
     pub code_pages: [u64; 64],
     /// Instructions retired since the engine was made, as of the last mark.
     pub retired: u64,
+    /// Instructions that compiled code had the interpreter execute.
+    pub called_out: u64,
     /// Accesses that the TLB did not cover and page tables had to be asked for.
     pub tlb_misses: u64,
     pub s: VcpuState,
@@ -120,6 +129,8 @@ impl Cpu {
             generation: 0,
             link_from: OpRef::NONE,
             why: Why::Lookup,
+            link: std::ptr::null(),
+            float_loaded: false,
             rip: 0,
             start_rip: 0,
             one_shot: false,
@@ -130,6 +141,7 @@ impl Cpu {
             left: 0,
             code_pages: [0; 64],
             retired: 0,
+            called_out: 0,
             tlb_misses: 0,
             s,
             window: Window::NONE,
@@ -342,7 +354,8 @@ impl Cpu {
         let flat_code = long || (cs.limit == u32::MAX && cs.base == 0);
         let code32 = !long && cs.is(Segment::DB);
         let vex = self.protected() && !self.v86();
-        let mode = Mode { long, code32, flat, flat_code, vex, model: self.s.model };
+        let wide_stack = self.sp_mask == self.addr_mask;
+        let mode = Mode { long, code32, flat, flat_code, vex, wide_stack, model: self.s.model };
         self.mode = mode;
         self.generation = self.cache.generation_for(mode, self.cpl == 3);
         self.update_bank();

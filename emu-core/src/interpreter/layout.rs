@@ -1,8 +1,10 @@
 //! Where in a [`Cpu`] compiled code finds what it may touch, in bytes. All of it is little endian and naturally aligned.
 
+use super::cache::{CodeCache, Jump};
 use super::cpu::Cpu;
 use super::tlb::{ENTRIES, Entry, Tlb};
 use crate::isa::flags::LazyFlags;
+use crate::vcpu::VcpuState;
 use std::mem::offset_of;
 
 /// [`crate::isa::flags::Kind`], one byte.
@@ -12,11 +14,31 @@ pub const FLAGS_B: usize = offset_of!(Cpu, flags) + offset_of!(LazyFlags, b);
 pub const FLAGS_R: usize = offset_of!(Cpu, flags) + offset_of!(LazyFlags, r);
 /// Instructions that may still retire, signed.
 pub const BUDGET: usize = offset_of!(Cpu, budget);
+/// All ones, or 32 bits: what addresses are cut to. Read only.
+pub const ADDRESS_MASK: usize = offset_of!(Cpu, addr_mask);
+/// The generation, as links and the jump cache name it. Read only.
+pub const GENERATION: usize = offset_of!(Cpu, generation);
+/// A pointer to the jump cache: [`JUMPS`] entries, that of `linear` at index `(linear ^ linear >> 12) & (JUMPS - 1)`.
+pub const JUMP_CACHE: usize = offset_of!(Cpu, cache) + offset_of!(CodeCache, jumps);
+pub const JUMPS: usize = super::cache::JUMPS;
+pub const JUMP_BYTES: usize = size_of::<Jump>();
+pub const JUMP_LINEAR: usize = offset_of!(Jump, linear);
+pub const JUMP_GENERATION: usize = offset_of!(Jump, generation);
+/// The code of a region, or null.
+pub const JUMP_CODE: usize = offset_of!(Jump, code);
+/// The [`super::tier::Link`] that led nowhere, to be set when leaving for it.
+pub const LINK: usize = offset_of!(Cpu, link);
+/// A byte: not 0 if SSE instructions must be left to the interpreter. Read only.
+pub const SSE_TRAP: usize = offset_of!(Cpu, sse_trap);
+/// A byte: 1 if the host's MXCSR is the guest's, see [`super::tier::Leave::Float`]. Read only.
+pub const FLOAT_LOADED: usize = offset_of!(Cpu, float_loaded);
+/// The sixteen XMM registers of 16 bytes.
+pub const XMM: usize = offset_of!(Cpu, s) + offset_of!(VcpuState, xmm);
 /// To be set when leaving.
 pub const RIP: usize = offset_of!(Cpu, rip);
 /// The sixteen general registers.
 pub const REGISTERS: usize = offset_of!(Cpu, r);
-/// RIP of byte 0 of the page of the region's entry. Read only.
+/// RIP of byte 0 of the page of the region's entry. To be set when another region is entered.
 pub const RIP_BASE: usize = REGISTERS + 8 * super::word::RIP_BASE as usize;
 /// The six segment bases, in the order of [`crate::vcpu::SegmentName`]. Read only.
 pub const SEGMENT_BASES: usize = REGISTERS + 8 * super::word::SEG_BASE as usize;

@@ -1,6 +1,7 @@
 //! The reference engine: a tail-threaded interpreter over pre-decoded ops. It is complete, and it is the definition.
 
 mod alu;
+mod assist;
 mod avx;
 mod bits;
 mod bmi;
@@ -20,6 +21,7 @@ mod offer;
 mod op;
 mod path;
 mod probe;
+mod regions;
 mod run;
 mod shift;
 mod sse;

@@ -32,7 +32,7 @@ pub struct Op {
     pub link: Cell<OpRef>,
     /// The translation generation for which `link` holds, for branches that leave the page.
     pub link_generation: Cell<u64>,
-    /// The region that begins here, see `tier`.
+    /// The region that begins here, see `regions`.
     pub region: Cell<u32>,
     /// Offset of the instruction in its page.
     pub off: u16,
@@ -78,7 +78,7 @@ impl Op {
             disp: 0,
             link: Cell::new(OpRef::NONE),
             link_generation: Cell::new(0),
-            region: Cell::new(super::tier::NO_REGION),
+            region: Cell::new(super::regions::NO_REGION),
             off: 0,
             idx: 0,
             len: 0,

@@ -438,7 +438,7 @@ fn alone(op: &Op) -> Op {
 }
 
 /// Runs ops until one asks for the run loop.
-fn run_ops(cpu: &mut Cpu, entry: OpRef) {
+pub(super) fn run_ops(cpu: &mut Cpu, entry: OpRef) {
     let mut op = entry;
     while !op.is_none() {
         op = (op.get().handler.get())(cpu, op);

@@ -2,6 +2,7 @@
 
 use super::{EngineChoice, Engines, Gauge};
 use emu_core::interpreter::tier::Leave;
+use jit::Work;
 use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,15 +14,31 @@ struct Total {
     compiled: u64,
     entered: u64,
     left: [u64; Leave::COUNT],
+    called_out: u64,
     tlb_misses: u64,
-    regions: u64,
+    direct: Translated,
+    optimised: Translated,
     refused: u64,
     stale: u64,
-    useless: u64,
-    translated: u64,
-    nanoseconds: u64,
+    replaced: u64,
     /// Of the engine that runs now.
     code_bytes: u64,
+}
+
+/// What one translator has done.
+#[derive(Clone, Copy, Default)]
+struct Translated {
+    regions: u64,
+    instructions: u64,
+    nanoseconds: u64,
+}
+
+impl Translated {
+    fn add(&mut self, work: &Work) {
+        self.regions += get(&work.regions);
+        self.instructions += get(&work.instructions);
+        self.nanoseconds += get(&work.time);
+    }
 }
 
 fn get(count: &AtomicU64) -> u64 {
@@ -37,23 +54,27 @@ impl Total {
         total
     }
 
+    fn regions(&self) -> u64 {
+        self.direct.regions + self.optimised.regions
+    }
+
     fn add(&mut self, gauge: &Gauge) {
         let counters = &*gauge.counters;
         self.instructions += get(&counters.instructions);
         self.compiled += get(&counters.compiled);
         self.entered += get(&counters.entered);
+        self.called_out += get(&counters.called_out);
         self.tlb_misses += get(&counters.tlb_misses);
         for (sum, count) in self.left.iter_mut().zip(&counters.left) {
             *sum += get(count);
         }
         self.code_bytes = 0;
         if let Some(report) = &gauge.report {
-            self.regions += get(&report.regions);
+            self.direct.add(&report.direct);
+            self.optimised.add(&report.optimised);
             self.refused += get(&report.refused);
             self.stale += get(&report.stale);
-            self.useless += get(&report.useless);
-            self.translated += get(&report.instructions);
-            self.nanoseconds += get(&report.compile_ns);
+            self.replaced += get(&report.replaced);
             self.code_bytes = get(&report.code_bytes);
         }
     }
@@ -101,7 +122,7 @@ impl Engines {
         format!(
             "engine {engine}: {} compiled, {} regions of {} KiB, {} TLB misses",
             percent(total.compiled, total.instructions).trim(),
-            total.regions,
+            total.regions(),
             total.code_bytes >> 10,
             total.tlb_misses
         )
@@ -109,26 +130,42 @@ impl Engines {
 }
 
 fn write_work(text: &mut String, total: &Total) -> std::fmt::Result {
-    if total.regions + total.refused == 0 {
+    let Total { refused, stale, replaced, .. } = total;
+    let regions = total.regions();
+    if regions + refused == 0 {
         return Ok(());
     }
-    let Total { regions, refused, stale, useless, translated, .. } = total;
-    let each = ratio(total.nanoseconds, *translated) / 1000.0;
-    writeln!(text, "regions            {regions:>15}   {refused} refused, {stale} stale, {useless} useless")?;
-    writeln!(text, "  guest instructions{translated:>14}   {:.1} a region", ratio(*translated, *regions))?;
     writeln!(
         text,
-        "  translation time {:>12} ms   {each:.1} us an instruction",
-        total.nanoseconds / 1_000_000
+        "regions            {regions:>15}   {refused} refused, {stale} stale, {replaced} replaced"
     )?;
+    for (name, work) in [("translated directly", total.direct), ("by Cranelift", total.optimised)] {
+        write_translated(text, name, work)?;
+    }
     writeln!(text, "  code now         {:>11} KiB", total.code_bytes >> 10)?;
+    write_calls(text, total)
+}
+
+fn write_translated(text: &mut String, name: &str, work: Translated) -> std::fmt::Result {
+    let Translated { regions, instructions, nanoseconds } = work;
+    if regions == 0 {
+        return Ok(());
+    }
+    let (length, each) = (ratio(instructions, regions), ratio(nanoseconds, instructions) / 1000.0);
+    writeln!(text, "  {name:20} {regions:>11}   {instructions} guest instructions, {length:.1} a region;")?;
+    writeln!(text, "{:>34}   {} ms, {each:.1} us an instruction", "", nanoseconds / 1_000_000)
+}
+
+fn write_calls(text: &mut String, total: &Total) -> std::fmt::Result {
     let each = ratio(total.compiled, total.entered);
-    writeln!(text, "calls of regions   {:>15}   {each:.1} instructions a call; left for", total.entered)?;
+    writeln!(text, "calls of regions   {:>15}   {each:.1} instructions a call", total.entered)?;
+    writeln!(text, "why they came back (jumps from region to region do not, and are not counted)")?;
     for (leave, name) in Leave::ALL {
         let count = total.left[leave as usize];
         writeln!(text, "  {name:20} {count:>11} {}", percent(count, total.entered))?;
     }
-    Ok(())
+    let each = percent(total.called_out, total.compiled);
+    writeln!(text, "calls out          {:>15} {each} of compiled: interpreted in a region", total.called_out)
 }
 
 #[cfg(test)]
@@ -145,18 +182,23 @@ mod tests {
         engines.gauges[1].counters.instructions.store(700, Relaxed);
         engines.gauges[1].counters.compiled.store(500, Relaxed);
         let report = engines.gauges[1].report.clone().expect("a report");
-        report.regions.store(2, Relaxed);
-        report.instructions.store(40, Relaxed);
-        report.compile_ns.store(400_000, Relaxed);
+        for (work, time) in [(&report.direct, 400_000), (&report.optimised, 1_200_000)] {
+            work.regions.store(2, Relaxed);
+            work.instructions.store(40, Relaxed);
+            work.time.store(time, Relaxed);
+        }
         let text = engines.stats();
         for part in [
             "1000",
             "compiled                     500  50.0 %",
             "under interpreter",
+            "translated directly            2   40 guest instructions, 20.0 a region",
             "10.0 us an instruction",
+            "by Cranelift                   2",
+            "30.0 us an instruction",
         ] {
             assert!(text.contains(part), "`{part}` in\n{text}");
         }
-        assert!(engines.short().starts_with("engine auto: 50.0 % compiled, 2 regions"));
+        assert!(engines.short().starts_with("engine auto: 50.0 % compiled, 4 regions"));
     }
 }

@@ -9,7 +9,15 @@ fn statistics_name_tiers_and_exits() {
     let mut command = debian("amd64", "");
     command.args(["--until-text", "Linux version", "--stats", "--engine", "jit"]);
     let done = finish(command).code(0);
-    for part in ["interpreted", "compiled", "regions", "us an instruction", "indirect branch", "TLB misses"] {
+    for part in [
+        "interpreted",
+        "compiled",
+        "regions",
+        "us an instruction",
+        "indirect branch",
+        "calls out",
+        "TLB misses",
+    ] {
         assert!(done.err.contains(part), "`{part}` in\n{}", done.err);
     }
 }
@@ -25,7 +33,7 @@ fn regions_are_shown_side_by_side() {
     let files: Vec<_> = fs::read_dir(&regions).unwrap().map(|file| file.unwrap().path()).collect();
     assert!(files.len() > 5, "{files:?}");
     let text = fs::read_to_string(&files[0]).unwrap();
-    for part in ["region ", "; function", "  ; store", "ret"] {
+    for part in ["region ", "-bit code: ", "and exits)", "mov rcx,[rdi+", "ret"] {
         assert!(text.contains(part), "`{part}` in\n{text}");
     }
 }

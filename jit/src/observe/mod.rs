@@ -76,7 +76,7 @@ impl Source {
         // The entry block of a loop is there twice.
         instructions.sort_unstable();
         instructions.dedup();
-        Self { page: place.linear() & !PAGE_MASK, entry: place.linear(), bits, instructions }
+        Self { page: place.linear & !PAGE_MASK, entry: place.linear, bits, instructions }
     }
 
     /// The linear address of an offset.

@@ -1,7 +1,7 @@
 //! The ends of blocks: Jcc, JMP, CALL, RET.
 
-use super::{Emit, Translator, data};
-use crate::flags::Shape;
+use super::{Emit, Translator};
+use crate::flags::{Shape, condition_of};
 use crate::region::{End, Goal};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -12,8 +12,13 @@ use iced_x86::{Code, FlowControl, Instruction};
 
 /// Transfers that end a block; [`Translator::finish`] translates them.
 pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
-    let stack = mode.long || mode.flat >> 2 & 1 != 0;
-    let known = match i.flow_control() {
+    transfer_known(i, mode).then_some(|_, _| {})
+}
+
+/// Whether a transfer is one that may end a block of a region.
+pub fn transfer_known(i: &Instruction, mode: Mode) -> bool {
+    let stack = mode.wide_stack && (mode.long || mode.flat >> 2 & 1 != 0);
+    match i.flow_control() {
         FlowControl::ConditionalBranch => i.is_jcc_short_or_near(),
         FlowControl::UnconditionalBranch => i.is_jmp_short_or_near(),
         FlowControl::Call => stack && i.is_call_near(),
@@ -28,8 +33,7 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
                 }
         }
         _ => false,
-    };
-    known.then_some(|_, _| {})
+    }
 }
 
 /// An indirect target of the mode's own width.
@@ -51,7 +55,7 @@ impl Translator<'_> {
             (End::Goto(goal), _) => self.edge(n, goal),
             (End::Interpret(off), _) => self.leave(off, Leave::Interpret),
             (End::Branch { taken, next }, Some(i)) => {
-                let condition = self.condition(data::condition_of(&i).unwrap_or(0));
+                let condition = self.condition(condition_of(&i).unwrap_or(0));
                 self.fork(condition, |t| t.edge(n, taken), |t| t.edge(n, next));
             }
             (End::Call { target, back }, _) => {

@@ -2,11 +2,11 @@
 //! CMC.
 
 use super::{Emit, Translator};
-use crate::flags::{Flag, Flags, Late};
+use crate::flags::{Flag, Flags, Late, condition_of};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I16, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
-use iced_x86::{ConditionCode, Instruction, Mnemonic, OpKind};
+use iced_x86::{Instruction, Mnemonic, OpKind};
 use std::rc::Rc;
 
 const AX: usize = 0;
@@ -87,30 +87,6 @@ fn cmpxchg(t: &mut Translator<'_>, i: &Instruction) {
     let after = t.full(AX);
     let kept = t.fb.ins().select(equal, before, after);
     t.set_full(AX, kept);
-}
-
-/// The number of the condition: the low four opcode bits.
-pub fn condition_of(i: &Instruction) -> Option<u8> {
-    use ConditionCode as C;
-    Some(match i.condition_code() {
-        C::None => return None,
-        C::o => 0,
-        C::no => 1,
-        C::b => 2,
-        C::ae => 3,
-        C::e => 4,
-        C::ne => 5,
-        C::be => 6,
-        C::a => 7,
-        C::s => 8,
-        C::ns => 9,
-        C::p => 10,
-        C::np => 11,
-        C::l => 12,
-        C::ge => 13,
-        C::le => 14,
-        C::g => 15,
-    })
 }
 
 fn cmov(t: &mut Translator<'_>, i: &Instruction) {

@@ -51,6 +51,22 @@ impl Translator<'_> {
         self.fb.seal_block(inside);
     }
 
+    /// Leaves at the entry, with everything as it was, if the condition holds.
+    pub fn turn_away_if(&mut self, condition: Value, how: Leave) {
+        let exit = self.fb.create_block();
+        let inside = self.fb.create_block();
+        self.fb.set_cold_block(exit);
+        self.fb.ins().brif(condition, exit, &[], inside, &[]);
+        self.fb.switch_to_block(exit);
+        self.fb.seal_block(exit);
+        let rip = self.rip(self.region.blocks[self.region.entry].off);
+        self.store_cpu(rip, layout::RIP);
+        let how = self.constant(I32, how as u64);
+        self.fb.ins().return_(&[how]);
+        self.fb.switch_to_block(inside);
+        self.fb.seal_block(inside);
+    }
+
     /// The end of all exits.
     pub fn write_out(&mut self) {
         let rip = self.fb.append_block_param(self.out, I64);

@@ -5,7 +5,7 @@
 
 mod alu;
 mod bits;
-mod branch;
+pub mod branch;
 mod data;
 mod flags;
 mod leave;
@@ -18,11 +18,13 @@ mod stack;
 use crate::facts::Facts;
 use crate::flags::Flags;
 use crate::observe::location_of;
-use crate::region::Region;
+use crate::region::{Known, Region};
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{self, AbiParam, Function, InstBuilder, MemFlagsData, Signature, Type, Value};
 use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use emu_core::interpreter::tier::{Leave, Seen};
 use emu_core::interpreter::{Mode, layout};
 use emu_core::isa::cpuid::{executes, model};
 use iced_x86::{Instruction, Mnemonic};
@@ -48,6 +50,11 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
         .or_else(|| shift::pick(i))
         .or_else(|| bits::pick(i, mode))
         .or_else(|| muldiv::pick(i))
+}
+
+/// Whether an instruction can be part of a region.
+pub fn know(i: &Instruction, _: &[u8], _: i64, mode: Mode) -> Option<Known> {
+    pick(i, mode).map(|_| Known { native: true, single: None })
 }
 
 /// Whether the CPU model executes the instruction, maybe as something else (TZCNT as BSF).
@@ -96,6 +103,7 @@ pub fn translate(
     region: &Region,
     facts: &Facts,
     isa: &dyn TargetIsa,
+    seen: &Seen,
     function: &mut Function,
     context: &mut FunctionBuilderContext,
     marks: bool,
@@ -106,6 +114,7 @@ pub fn translate(
     function.signature = signature;
     let mut t = Translator::new(FunctionBuilder::new(function, context), region, facts);
     t.marks = marks;
+    t.enter(seen);
     for block in &facts.order {
         t.block(*block);
     }
@@ -127,7 +136,7 @@ impl<'a> Translator<'a> {
         let budget = fb.declare_var(I64);
         let blocks = region.blocks.iter().map(|_| fb.create_block()).collect();
         let out = fb.create_block();
-        let mut t = Self {
+        Self {
             fb,
             region,
             facts,
@@ -144,18 +153,28 @@ impl<'a> Translator<'a> {
             off: 0,
             refused: false,
             marks: false,
-        };
-        t.enter();
-        t
+        }
     }
 
-    /// Loads the state; what nobody uses disappears again.
-    fn enter(&mut self) {
+    /// Looks whether the region may run now, and loads the state; what nobody uses disappears again.
+    fn enter(&mut self, seen: &Seen) {
+        let need = self.constant(I64, self.facts.need as u64);
+        let budget = self.load_cpu(I64, layout::BUDGET);
+        let short = self.fb.ins().icmp(IntCC::SignedLessThan, budget, need);
+        self.turn_away_if(short, Leave::Budget);
+        if self.region.other_page.is_some() {
+            let at = self.constant(I64, std::ptr::from_ref(seen) as u64);
+            for (field, known) in [(layout::GENERATION, Seen::GENERATION), (layout::RIP_BASE, Seen::BASE)] {
+                let now = self.load_cpu(I64, field);
+                let then = self.fb.ins().load(I64, MemFlagsData::trusted(), at, known as i32);
+                let moved = self.fb.ins().icmp(IntCC::NotEqual, now, then);
+                self.turn_away_if(moved, Leave::Check);
+            }
+        }
         for n in 0..16 {
             let value = self.load_cpu(I64, layout::REGISTERS + 8 * n);
             self.fb.def_var(self.registers[n], value);
         }
-        let budget = self.load_cpu(I64, layout::BUDGET);
         self.fb.def_var(self.budget, budget);
         self.inherited[self.region.entry] = Some(Flags::Memory);
         self.fb.ins().jump(self.blocks[self.region.entry], &[]);
@@ -174,7 +193,10 @@ impl<'a> Translator<'a> {
             if self.marks {
                 self.fb.set_srcloc(location_of(insn.off));
             }
-            (insn.emit)(self, &insn.instruction);
+            match pick(&insn.instruction, region.mode) {
+                Some(emit) => emit(self, &insn.instruction),
+                None => self.refuse(),
+            }
             self.done += 1;
         }
         self.finish(n);

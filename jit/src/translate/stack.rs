@@ -67,7 +67,7 @@ fn leave(t: &mut Translator<'_>, _: &Instruction) {
 
 pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     let bytes = if mode.long { 8 } else { 4 };
-    let flat = mode.long || mode.flat >> 2 & 1 != 0;
+    let flat = mode.wide_stack && (mode.long || mode.flat >> 2 & 1 != 0);
     let own = flat && i.stack_pointer_increment().unsigned_abs() == bytes;
     Some(match i.mnemonic() {
         Mnemonic::Push if own => push,

@@ -1,16 +1,23 @@
-//! `cargo xtask bench`: Posada beside QEMU's TCG and beside the bare host, on the same kernels and the same work.
+//! `cargo xtask bench`: Posada beside QEMU's TCG and beside the bare host, on the same kernels, the same programs and
+//! the same work.
 //!
 //! Everything is CPU time, so that other work on the host hardly matters: of the emulator's process for guests, of
-//! the program itself for the host. Each number is the least of several runs.
+//! the program itself for the host. Boots are measured by the wall clock too. Each number is the least of several
+//! runs, the emulators taking turns.
 
-mod sample;
+mod goals;
+pub mod guests;
+pub mod peer;
+pub mod sample;
+mod selection;
 mod table;
 
-use crate::cache::Cache;
-use crate::command::{self, cargo, run};
-use crate::{demo, initramfs, setup};
+use crate::command;
+use crate::{demo, setup};
 use anyhow::{Context, Result, bail};
-use sample::{Kernel, Peer};
+use peer::{Guest, Peer};
+use sample::{Cost, Sample};
+use selection::{Part, Selection};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -18,32 +25,37 @@ use table::{Boot, Report, Row};
 
 const BOOT_RUNS: usize = 3;
 const KERNEL_RUNS: usize = 2;
-const NATIVE_RUNS: usize = 7;
+const PROGRAM_RUNS: usize = 2;
+const NATIVE_KERNEL_RUNS: usize = 5;
+const NATIVE_PROGRAM_RUNS: usize = 3;
 
-/// Guest memory: the same under every emulator.
-const MEMORY: &str = "512M";
-
-/// Guest time of one instruction in deterministic mode (machine, clock.rs, `INSTRUCTION`).
-const NANOSECONDS_PER_INSTRUCTION: f64 = 2.0;
-
-pub fn bench() -> Result<()> {
+pub fn bench(words: &[&str]) -> Result<()> {
+    let selection = Selection::parse(words)?;
     setup::setup(false)?;
     let posada = demo::build()?;
     install_qemu()?;
-    let program = build_guest_program()?;
-    let guests = Cache::folder();
-    write_bench_initramfs(&program)?;
-    let peers = [Peer::posada(&posada), Peer::qemu()];
-    let report = Report {
-        boots: boots(&peers, &guests)?,
-        rows: kernels(&peers, &guests, &program)?,
+    let program = guests::build_program()?;
+    let peers = [Peer::posada(&posada, &selection.engine), Peer::qemu()];
+    let report = measure(&selection, &peers, &program)?;
+    let text = report.markdown();
+    println!("{text}");
+    if selection.is_all() { table::write_into_readme(&text) } else { Ok(()) }
+}
+
+fn measure(selection: &Selection, peers: &[Peer; 2], program: &Path) -> Result<Report> {
+    let architectures = setup::ARCHITECTURES.map(str::to_owned);
+    let (kernel_names, program_names) = guests::names(program)?;
+    selection.check(&[architectures.as_slice(), &kernel_names, &program_names].concat())?;
+    let boots = selection.of(Part::Boots, &architectures);
+    Ok(Report {
+        boots: boots.iter().map(|architecture| boot(peers, architecture)).collect::<Result<_>>()?,
+        kernels: kernels(peers, program, &selection.of(Part::Kernels, &kernel_names))?,
+        programs: programs(peers, program, &selection.of(Part::Programs, &program_names))?,
+        engine: selection.engine.clone(),
         qemu: qemu_version()?,
         date: command::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?.trim().to_owned(),
         host: host(),
-    };
-    let text = report.markdown();
-    println!("{text}");
-    table::write_into_readme(&text)
+    })
 }
 
 /// Debian's package, the strongest peer measured.
@@ -54,7 +66,7 @@ fn install_qemu() -> Result<()> {
     eprintln!("bench: installing the Debian package qemu-system-x86, to compare with");
     let mut install = Command::new("apt-get");
     install.args(["install", "--yes", "--quiet=2", "--no-install-recommends", "qemu-system-x86"]);
-    run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+    command::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
         .context("QEMU is needed to compare with: install qemu-system-x86 as root (apt-get update first) and try again")
 }
 
@@ -66,92 +78,132 @@ fn qemu_version() -> Result<String> {
 fn host() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| "unknown host".into(), |(_, name)| name.trim().to_owned())
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let name = model.map_or("an unknown CPU", |(_, name)| name.trim());
+    format!("{name} ({count} CPUs)")
 }
 
-/// The guest program, linked statically so that a guest without libraries can run it.
-fn build_guest_program() -> Result<std::path::PathBuf> {
-    const TARGET: &str = "x86_64-unknown-linux-gnu";
-    let folder = command::target().join("guest-programs");
-    let mut build =
-        cargo(["build", "--release", "--package", "guest-bench", "--target", TARGET, "--target-dir"]);
-    build.arg(&folder).env("RUSTFLAGS", "-C target-feature=+crt-static -C strip=symbols");
-    run(&mut build)?;
-    Ok(folder.join(TARGET).join("release/guest-bench"))
-}
-
-fn write_bench_initramfs(program: &Path) -> Result<()> {
-    let cache = Cache::open()?;
-    let extra = [("guest-bench", fs::read(program)?)];
-    cache.write("initramfs-bench.cpio.gz", &initramfs::build(&cache.read("amd64/busybox")?, &extra)?)
-}
-
-fn boots(peers: &[Peer], guests: &Path) -> Result<Vec<Boot>> {
-    let mut boots = Vec::new();
-    for architecture in setup::ARCHITECTURES {
-        let kernel = guests.join(architecture).join("vmlinuz");
-        let initrd = guests.join(format!("initramfs-{architecture}.cpio.gz"));
-        let (mut seconds, mut idle) = (Vec::new(), Vec::new());
-        for peer in peers {
+fn boot(peers: &[Peer; 2], architecture: &str) -> Result<Boot> {
+    let guest = guests::boot(architecture);
+    let mut costs = [Cost::WORST; 2];
+    for _ in 0..BOOT_RUNS {
+        for (cost, peer) in costs.iter_mut().zip(peers) {
             eprintln!("bench: booting {architecture} under {}", peer.name);
-            let runs: Result<Vec<f64>> = (0..BOOT_RUNS).map(|_| peer.boot(&kernel, &initrd)).collect();
-            seconds.push(runs?.into_iter().fold(f64::INFINITY, f64::min));
-            idle.push(peer.idle(&kernel, &initrd)?);
+            *cost = cost.least(peer.boot(&guest)?);
         }
-        let (&[posada, qemu], &[idle_posada, idle_qemu]) = (seconds.as_slice(), idle.as_slice()) else {
-            bail!("expected two emulators")
-        };
-        boots.push(Boot { architecture, posada, qemu, idle: [idle_posada, idle_qemu] });
     }
-    Ok(boots)
+    eprintln!("bench: idle shells");
+    let [posada, qemu] = costs;
+    let idle = [peers[0].idle(&guest)?, peers[1].idle(&guest)?];
+    Ok(Boot { architecture: architecture.to_owned(), posada, qemu, idle })
 }
 
-fn kernels(peers: &[Peer], guests: &Path, program: &Path) -> Result<Vec<Row>> {
-    let (kernel, initrd) = (guests.join("amd64/vmlinuz"), guests.join("initramfs-bench.cpio.gz"));
-    eprintln!("bench: kernels on the host");
-    let native = least(NATIVE_RUNS, || sample::native(program))?;
-    let mut emulated = Vec::new();
-    for peer in peers {
-        eprintln!("bench: kernels under {}", peer.name);
-        emulated.push(least(KERNEL_RUNS, || peer.kernels(&kernel, &initrd, false))?);
+fn kernels(peers: &[Peer; 2], program: &Path, names: &[String]) -> Result<Vec<Row>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
     }
-    eprintln!("bench: counting instructions");
-    let counted = peers[0].kernels(&kernel, &initrd, true)?;
-    let rows = native.iter().enumerate().map(|(index, native)| {
-        let of = |kernels: &[Kernel]| kernels.get(index).filter(|kernel| kernel.name == native.name).cloned();
-        let missing = || format!("no result of kernel {}", native.name);
-        let posada = of(&emulated[0]).with_context(missing)?;
-        let qemu = of(&emulated[1]).with_context(missing)?;
-        let instructions =
-            of(&counted).with_context(missing)?.guest_nanoseconds / NANOSECONDS_PER_INSTRUCTION;
-        for other in [&posada, &qemu] {
-            if other.checksum != native.checksum {
-                bail!(
-                    "kernel {}: the checksum in a guest is {}, on the host {}",
-                    native.name,
-                    other.checksum,
-                    native.checksum
-                );
-            }
+    eprintln!("bench: kernels on the host");
+    let native = least(NATIVE_KERNEL_RUNS, || guests::native_kernels(program, names))?;
+    let emulated = emulated(KERNEL_RUNS, peers, &guests::kernels(program)?, guests::KERNELS, names)?;
+    rows(&native, &emulated)
+}
+
+fn programs(peers: &[Peer; 2], program: &Path, names: &[String]) -> Result<Vec<Row>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (guest, tree) = guests::programs(program)?;
+    eprintln!("bench: programs on the host");
+    let native = least(NATIVE_PROGRAM_RUNS, || guests::native_programs(program, &tree, names))?;
+    let emulated = emulated(PROGRAM_RUNS, peers, &guest, guests::PROGRAMS, names)?;
+    rows(&native, &emulated)
+}
+
+/// The least costs under each emulator.
+fn emulated(
+    runs: usize,
+    peers: &[Peer; 2],
+    guest: &Guest,
+    command: &str,
+    names: &[String],
+) -> Result<[Vec<Sample>; 2]> {
+    let mut best = [Vec::new(), Vec::new()];
+    for _ in 0..runs {
+        for (best, peer) in best.iter_mut().zip(peers) {
+            eprintln!("bench: {command} under {}", peer.name);
+            keep_least(best, peer.samples(guest, command, names)?);
         }
+    }
+    Ok(best)
+}
+
+fn least(runs: usize, mut run: impl FnMut() -> Result<Vec<Sample>>) -> Result<Vec<Sample>> {
+    let mut best = Vec::new();
+    for _ in 0..runs {
+        keep_least(&mut best, run()?);
+    }
+    Ok(best)
+}
+
+fn keep_least(best: &mut Vec<Sample>, again: Vec<Sample>) {
+    if best.is_empty() {
+        *best = again;
+        return;
+    }
+    for (best, again) in best.iter_mut().zip(again) {
+        best.cost = best.cost.least(again.cost);
+        best.own = best.own.min(again.own);
+    }
+}
+
+/// Puts side by side what was measured, if all three did the same work. On the host the program's own clock counts: a
+/// look at one process would miss its children.
+fn rows(native: &[Sample], [posada, qemu]: &[Vec<Sample>; 2]) -> Result<Vec<Row>> {
+    let rows = native.iter().map(|native| {
+        let posada = same(native, posada).context("under Posada")?;
+        let qemu = same(native, qemu).context("under QEMU")?;
         Ok(Row {
             name: native.name.clone(),
-            native: native.cpu,
-            posada: posada.cpu,
-            qemu: qemu.cpu,
-            instructions,
+            native: native.own,
+            posada: posada.cost.cpu,
+            qemu: qemu.cost.cpu,
         })
     });
     rows.collect()
 }
 
-/// The least CPU time of each kernel over several runs.
-fn least(runs: usize, mut run: impl FnMut() -> Result<Vec<Kernel>>) -> Result<Vec<Kernel>> {
-    let mut best = run()?;
-    for _ in 1..runs {
-        for (best, again) in best.iter_mut().zip(run()?) {
-            best.cpu = best.cpu.min(again.cpu);
-        }
+fn same<'a>(native: &Sample, others: &'a [Sample]) -> Result<&'a Sample> {
+    let name = &native.name;
+    let other = others.iter().find(|other| other.name == *name);
+    let other = other.with_context(|| format!("no result of {name}"))?;
+    if other.checksum != native.checksum {
+        bail!("the checksum of {name} is {}, on the host {}", other.checksum, native.checksum);
     }
-    Ok(best)
+    Ok(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cost, Sample, keep_least, rows};
+
+    fn sample(cpu: f64, checksum: &str) -> Sample {
+        Sample { name: "alu".into(), cost: Cost { cpu, wall: cpu }, own: cpu, checksum: checksum.into() }
+    }
+
+    #[test]
+    fn the_least_is_kept() {
+        let mut best = Vec::new();
+        for cpu in [3.0, 2.0, 5.0] {
+            keep_least(&mut best, vec![sample(cpu, "a")]);
+        }
+        assert_eq!((best[0].cost.cpu, best[0].own), (2.0, 2.0));
+    }
+
+    #[test]
+    fn different_work_is_not_compared() {
+        let native = [sample(1.0, "a")];
+        assert!(rows(&native, &[vec![sample(2.0, "a")], vec![sample(3.0, "a")]]).is_ok());
+        assert!(rows(&native, &[vec![sample(2.0, "a")], vec![sample(3.0, "b")]]).is_err());
+        assert!(rows(&native, &[vec![], vec![sample(3.0, "a")]]).is_err());
+    }
 }

@@ -1,173 +1,133 @@
-//! Running an emulator and taking its CPU time at certain lines of the guest's console.
+//! Running a program and taking its CPU time and the wall clock at certain lines of its output.
 
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::ops::Sub;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
-/// One measured kernel of the guest program.
-#[derive(Clone, Debug)]
-pub struct Kernel {
-    pub name: String,
-    /// CPU time in nanoseconds.
+/// Nanoseconds of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// On a CPU, in all threads.
     pub cpu: f64,
-    /// What the guest's own clock says.
-    pub guest_nanoseconds: f64,
+    /// Since its start.
+    pub wall: f64,
+}
+
+impl Cost {
+    pub const WORST: Self = Self { cpu: f64::INFINITY, wall: f64::INFINITY };
+
+    /// The least of both, each for itself.
+    pub fn least(self, other: Self) -> Self {
+        Self { cpu: self.cpu.min(other.cpu), wall: self.wall.min(other.wall) }
+    }
+}
+
+impl Sub for Cost {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self { cpu: self.cpu - earlier.cpu, wall: self.wall - earlier.wall }
+    }
+}
+
+/// One measured kernel or program.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub name: String,
+    /// Of the process that printed the lines: an emulator, or the guest program on the host.
+    pub cost: Cost,
+    /// What the guest program says: nanoseconds.
+    pub own: f64,
     pub checksum: String,
 }
 
-const SETTLING: Duration = Duration::from_secs(5);
-const IDLE: Duration = Duration::from_secs(10);
-
-/// An emulator.
-pub struct Peer {
-    pub name: &'static str,
-    program: PathBuf,
-    arguments: &'static [&'static str],
-    /// What makes guest time follow the instruction count, where that exists.
-    counting: &'static [&'static str],
-}
-
-impl Peer {
-    pub fn posada(program: &Path) -> Self {
-        let arguments = &["run", "--quiet", "--no-reboot", "--memory", super::MEMORY];
-        Self { name: "Posada", program: program.into(), arguments, counting: &["--deterministic"] }
-    }
-
-    /// The CPU model is QEMU's own default, with which it boots fastest.
-    pub fn qemu() -> Self {
-        let arguments = &[
-            "-accel",
-            "tcg",
-            "-cpu",
-            "qemu64",
-            "-smp",
-            "1",
-            "-m",
-            super::MEMORY,
-            "-display",
-            "none",
-            "-serial",
-            "stdio",
-            "-monitor",
-            "none",
-            "-no-reboot",
-        ];
-        Self { name: "QEMU TCG", program: "qemu-system-x86_64".into(), arguments, counting: &[] }
-    }
-
-    /// CPU seconds from the start to the marker of `/init`.
-    pub fn boot(&self, kernel: &Path, initrd: &Path) -> Result<f64> {
-        Ok(self.ready(kernel, initrd)?.cpu()? / 1e9)
-    }
-
-    /// The part of a host core that an idle shell takes.
-    pub fn idle(&self, kernel: &Path, initrd: &Path) -> Result<f64> {
-        let run = self.ready(kernel, initrd)?;
-        // The shell starts, and the kernel finishes what it does in the background.
-        sleep(SETTLING);
-        let (cpu, start) = (run.cpu()?, Instant::now());
-        sleep(IDLE);
-        Ok((run.cpu()? - cpu) / 1e9 / start.elapsed().as_secs_f64())
-    }
-
-    /// A run that has just printed the marker.
-    fn ready(&self, kernel: &Path, initrd: &Path) -> Result<Run> {
-        let mut run = self.start(kernel, initrd, "", false)?;
-        loop {
-            let line = run.line()?;
-            let line = line.with_context(|| format!("{} ended before the guest was ready", self.name))?;
-            if line.contains("POSADA-READY") {
-                return Ok(run);
-            }
-        }
-    }
-
-    /// Every kernel of the guest program. With `counting`, guest time is instructions.
-    pub fn kernels(&self, kernel: &Path, initrd: &Path, counting: bool) -> Result<Vec<Kernel>> {
-        self.start(kernel, initrd, "posada.run=guest-bench", counting)?.kernels("POSADA-DONE")
-    }
-
-    fn start(&self, kernel: &Path, initrd: &Path, append: &str, counting: bool) -> Result<Run> {
-        // `-kernel` and `--kernel` are the same option to both programs.
-        let dashes = if self.arguments.contains(&"run") { "--" } else { "-" };
-        let mut command = Command::new(&self.program);
-        command.args(self.arguments);
-        if counting {
-            command.args(self.counting);
-        }
-        command.arg(format!("{dashes}kernel")).arg(kernel).arg(format!("{dashes}initrd")).arg(initrd);
-        command.arg(format!("{dashes}append")).arg(format!("console=ttyS0 quiet {append}"));
-        Run::start(command)
-    }
-}
-
-/// The guest program on the host itself. Its own clock is what counts there: the kernels with children would hide
-/// most of their time from a look at one process.
-pub fn native(program: &Path) -> Result<Vec<Kernel>> {
-    let mut kernels = Run::start(Command::new(program))?.kernels("")?;
-    for kernel in &mut kernels {
-        kernel.cpu = kernel.guest_nanoseconds;
-    }
-    Ok(kernels)
-}
-
 /// A running program whose output is read line by line. It ends with this value.
-struct Run {
+pub struct Run {
     child: Child,
-    output: BufReader<std::process::ChildStdout>,
+    lines: Receiver<String>,
+    start: Instant,
 }
+
+/// A program that prints nothing for so long hangs.
+const SILENCE: Duration = Duration::from_secs(600);
 
 impl Run {
-    fn start(mut command: Command) -> Result<Self> {
+    pub fn start(mut command: Command) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let start = Instant::now();
         let mut child =
             command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
-        let output = BufReader::new(child.stdout.take().context("a child without output")?);
-        Ok(Self { child, output })
+        let lines = lines(child.stdout.take().context("a child without output")?);
+        Ok(Self { child, lines, start })
     }
 
-    fn line(&mut self) -> Result<Option<String>> {
-        let mut bytes = Vec::new();
-        let count = self.output.read_until(b'\n', &mut bytes)?;
-        Ok((count > 0).then(|| String::from_utf8_lossy(&bytes).into_owned()))
+    /// The next line, or `None` at the end of the output.
+    fn line(&self) -> Result<Option<String>> {
+        match self.lines.recv_timeout(SILENCE) {
+            Ok(line) => Ok(Some(line)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => bail!("no output for {} s: it hangs", SILENCE.as_secs()),
+        }
     }
 
-    /// CPU nanoseconds of the program so far, in all its threads.
-    fn cpu(&self) -> Result<f64> {
-        let mut sum = 0.0;
+    /// Lines as they come, for who cannot wait for them.
+    pub fn lines(&self) -> &Receiver<String> {
+        &self.lines
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Reads up to a line with `marker`.
+    pub fn wait_for(&self, marker: &str) -> Result<()> {
+        while let Some(line) = self.line()? {
+            if line.contains(marker) {
+                return Ok(());
+            }
+        }
+        bail!("the output ended before {marker}")
+    }
+
+    /// What the program has cost so far. The CPU time of a thread that runs is as old as the last timer tick, some
+    /// milliseconds: what is measured has to be long beside that.
+    pub fn cost(&self) -> Result<Cost> {
+        let wall = self.start.elapsed().as_secs_f64() * 1e9;
+        let mut cpu = 0.0;
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             // proc(5): time on the CPU in nanoseconds comes first.
             let stat = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            sum += stat.split_whitespace().next().and_then(|first| first.parse::<f64>().ok()).unwrap_or(0.0);
+            cpu += stat.split_whitespace().next().and_then(|first| first.parse::<f64>().ok()).unwrap_or(0.0);
         }
-        Ok(sum)
+        Ok(Cost { cpu, wall })
     }
 
     /// Reads until a line with `end` (or, if that is empty, to the end of the output).
-    fn kernels(&mut self, end: &str) -> Result<Vec<Kernel>> {
-        let mut kernels = Vec::new();
-        let mut before = 0.0;
+    pub fn samples(&self, end: &str) -> Result<Vec<Sample>> {
+        let mut samples = Vec::new();
+        let (mut before, mut after) = (Cost::WORST, None);
         while let Some(line) = self.line()? {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
-                ["bench", _, "begin"] => before = self.cpu().unwrap_or(0.0),
-                ["bench", name, "end", _, nanoseconds, checksum] => kernels.push(Kernel {
+                ["bench", _, "begin"] => before = self.cost().unwrap_or(Cost::WORST),
+                ["bench", _, "done"] => after = self.cost().ok(),
+                ["bench", name, "end", _, nanoseconds, checksum] => samples.push(Sample {
                     name: (*name).to_owned(),
-                    cpu: self.cpu().unwrap_or(0.0) - before,
-                    guest_nanoseconds: nanoseconds
-                        .parse()
-                        .with_context(|| format!("garbled line `{line}`"))?,
+                    cost: after.take().or_else(|| self.cost().ok()).unwrap_or(Cost::WORST) - before,
+                    own: nanoseconds.parse().with_context(|| format!("garbled line `{line}`"))?,
                     checksum: (*checksum).to_owned(),
                 }),
-                _ if !end.is_empty() && line.contains(end) => return Ok(kernels),
+                ["guest-bench:", ..] => bail!("in the guest: {line}"),
+                _ if !end.is_empty() && line.contains(end) => return Ok(samples),
                 _ => {}
             }
         }
-        if end.is_empty() { Ok(kernels) } else { bail!("the guest ended after {} kernels", kernels.len()) }
+        if end.is_empty() { Ok(samples) } else { bail!("the guest ended after {} results", samples.len()) }
     }
 }
 
@@ -175,5 +135,47 @@ impl Drop for Run {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+fn lines(output: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        // A guest's console is not always UTF-8, so `lines` will not do.
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).trim().to_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Run;
+    use std::process::Command;
+
+    fn run(script: &str) -> Run {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Run::start(command).unwrap()
+    }
+
+    #[test]
+    fn the_protocol_is_understood() {
+        let program = run(
+            "echo boot; echo bench a begin; echo bench a done; echo bench a end 1 25 ff; echo DONE; sleep 9",
+        );
+        let samples = program.samples("DONE").unwrap();
+        assert_eq!((samples.len(), samples[0].name.as_str(), samples[0].checksum.as_str()), (1, "a", "ff"));
+        assert!((samples[0].own - 25.0).abs() < f64::EPSILON && samples[0].cost.wall >= 0.0);
+    }
+
+    #[test]
+    fn a_failure_inside_is_told() {
+        assert!(run("echo guest-bench: gzip failed").samples("").is_err());
+        assert!(run("true").samples("DONE").is_err());
+        assert!(run("echo READY").wait_for("READY").is_ok() && run("true").wait_for("READY").is_err());
     }
 }

@@ -1,32 +1,46 @@
-//! The table of results, as Markdown.
+//! The tables of results, as Markdown.
 
+use super::goals;
+use super::sample::Cost;
 use crate::command;
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::fs;
 
-/// CPU seconds of one boot.
+/// From power-on to the shell.
 pub struct Boot {
-    pub architecture: &'static str,
-    pub posada: f64,
-    pub qemu: f64,
+    pub architecture: String,
+    pub posada: Cost,
+    pub qemu: Cost,
     /// Parts of a core that the idle shells take.
     pub idle: [f64; 2],
 }
 
-/// CPU nanoseconds of one kernel.
+/// CPU nanoseconds of one kernel or program.
 pub struct Row {
     pub name: String,
     pub native: f64,
     pub posada: f64,
     pub qemu: f64,
-    /// Instructions the guest retired, its kernel's included.
-    pub instructions: f64,
+}
+
+impl Row {
+    /// How many times as fast as QEMU Posada is.
+    pub fn against_qemu(&self) -> f64 {
+        self.qemu / self.posada
+    }
+
+    /// How many times as slow as the host Posada is.
+    fn against_native(&self) -> f64 {
+        self.posada / self.native
+    }
 }
 
 pub struct Report {
     pub boots: Vec<Boot>,
-    pub rows: Vec<Row>,
+    pub kernels: Vec<Row>,
+    pub programs: Vec<Row>,
+    pub engine: String,
     pub qemu: String,
     pub date: String,
     pub host: String,
@@ -38,63 +52,87 @@ const END: &str = "<!-- end of bench -->\n";
 impl Report {
     pub fn markdown(&self) -> String {
         let mut out = format!(
-            "Measured {} on {}, against QEMU {} (TCG); CPU time.\n\n",
-            self.date, self.host, self.qemu
+            "Measured {} on {}, `--engine {}` against QEMU {} (TCG).\n\n",
+            self.date, self.host, self.engine, self.qemu
         );
-        out.push_str("| boot to the shell | Posada | QEMU TCG | Posada / QEMU | idle shell: Posada, QEMU |\n|---|---|---|---|---|\n");
-        for Boot { architecture, posada, qemu, idle } in &self.boots {
-            let [idle_posada, idle_qemu] = idle.map(|part| format!("{:.1} %", part * 100.0));
-            let ratio = posada / qemu;
-            let _ = writeln!(
-                out,
-                "| Debian {architecture} | {posada:.2} s | {qemu:.2} s | {ratio:.2} | {idle_posada}, {idle_qemu} |"
-            );
-        }
-        out.push_str("\n| kernel | native | Posada | QEMU TCG | Posada / QEMU | Posada / native | ns per instruction |\n");
-        out.push_str("|---|---|---|---|---|---|---|\n");
-        for row in &self.rows {
-            let ms = |nanoseconds: f64| nanoseconds / 1e6;
-            let _ = writeln!(
-                out,
-                "| {} | {:.1} ms | {:.1} ms | {:.1} ms | {:.2} | {:.1} | {:.2} |",
-                row.name,
-                ms(row.native),
-                ms(row.posada),
-                ms(row.qemu),
-                row.posada / row.qemu,
-                row.posada / row.native,
-                row.posada / row.instructions,
-            );
-        }
-        let mean = |ratio: fn(&Row) -> f64| geometric_mean(self.rows.iter().map(ratio));
-        let _ = writeln!(
-            out,
-            "| geometric mean | | | | {:.2} | {:.1} | {:.2} |",
-            mean(|row| row.posada / row.qemu),
-            mean(|row| row.posada / row.native),
-            mean(|row| row.posada / row.instructions),
-        );
+        out.push_str(&goals::markdown(self));
+        boots(&mut out, &self.boots);
+        rows(&mut out, "kernel", &self.kernels, ("ms", 1e6));
+        rows(&mut out, "program", &self.programs, ("s", 1e9));
         out
     }
 }
 
-fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (count, sum) = values.fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value.ln()));
-    (sum / f64::from(count.max(1))).exp()
+fn boots(out: &mut String, boots: &[Boot]) {
+    if boots.is_empty() {
+        return;
+    }
+    out.push_str("| boot to the shell | Posada: CPU, wall | QEMU TCG: CPU, wall | QEMU / Posada: CPU, wall | idle shell: Posada, QEMU |\n");
+    out.push_str("|---|---|---|---|---|\n");
+    for Boot { architecture, posada, qemu, idle } in boots {
+        let seconds = |cost: &Cost| format!("{:.2} s, {:.2} s", cost.cpu / 1e9, cost.wall / 1e9);
+        let [idle_posada, idle_qemu] = idle.map(|part| format!("{:.1} %", part * 100.0));
+        let _ = writeln!(
+            out,
+            "| Debian {architecture} | {} | {} | {:.2}, {:.2} | {idle_posada}, {idle_qemu} |",
+            seconds(posada),
+            seconds(qemu),
+            qemu.cpu / posada.cpu,
+            qemu.wall / posada.wall,
+        );
+    }
+    out.push('\n');
 }
 
-/// Puts the table between its two marks in README.md.
-pub fn write_into_readme(table: &str) -> Result<()> {
+fn rows(out: &mut String, what: &str, rows: &[Row], (unit, nanoseconds): (&str, f64)) {
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "| {what} | native | Posada | QEMU TCG | QEMU / Posada | Posada / native |\n|---|---|---|---|---|---|"
+    );
+    for row in rows {
+        let time = |value: f64| format!("{:.2} {unit}", value / nanoseconds);
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {:.2} | {:.1} |",
+            row.name,
+            time(row.native),
+            time(row.posada),
+            time(row.qemu),
+            row.against_qemu(),
+            row.against_native(),
+        );
+    }
+    let mean = |ratio: fn(&Row) -> f64| geometric_mean(rows.iter().map(ratio));
+    let _ = writeln!(
+        out,
+        "| geometric mean | | | | {:.2} | {:.1} |\n",
+        mean(Row::against_qemu),
+        mean(Row::against_native)
+    );
+}
+
+/// Not a number for no values.
+pub fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (count, sum) = values.fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value.ln()));
+    (sum / f64::from(count)).exp()
+}
+
+/// Puts the tables between their two marks in README.md.
+pub fn write_into_readme(tables: &str) -> Result<()> {
     let path = command::workspace().join("README.md");
     let readme = fs::read_to_string(&path).context("README.md")?;
-    fs::write(&path, replaced(&readme, table).context("README.md has no place for the table")?)?;
+    let tables = format!("{}\n", tables.trim_end());
+    fs::write(&path, replaced(&readme, &tables).context("README.md has no place for the table")?)?;
     Ok(())
 }
 
-fn replaced(readme: &str, table: &str) -> Option<String> {
+fn replaced(readme: &str, tables: &str) -> Option<String> {
     let (before, rest) = readme.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}{table}{END}{after}"))
+    Some(format!("{before}{BEGIN}{tables}{END}{after}"))
 }
 
 #[cfg(test)]
@@ -111,5 +149,6 @@ mod tests {
     #[test]
     fn mean_of_ratios() {
         assert!((geometric_mean([2.0, 8.0].into_iter()) - 4.0).abs() < 1e-9);
+        assert!(geometric_mean(std::iter::empty()).is_nan());
     }
 }

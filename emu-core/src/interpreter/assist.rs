@@ -1,0 +1,164 @@
+//! What compiled code asks of the interpreter without leaving: a page walk, one instruction, the status flags, and the
+//! guest's SIMD rounding and masks in the host's MXCSR.
+//!
+//! Every function here takes the running [`Cpu`] by pointer and follows the host's C convention. Before the call the
+//! compiled code has written to it whatever the function's documentation names.
+#![allow(unsafe_code)] // called from machine code, with the `Cpu` that is running
+
+use super::Cpu;
+use super::branch::stop_op;
+use super::cpu::Mode;
+use super::exception::Why;
+use super::lower::{Outcome, lower_block};
+use super::memory::canonical;
+use super::op::{Op, OpRef};
+use super::run::run_ops;
+use super::tier::Leave;
+use super::tlb::Bank;
+use crate::isa::simd::mxcsr;
+use crate::memory::{PAGE_MASK, PAGE_SIZE};
+use crate::mmu::Intent;
+
+/// One instruction for [`interpret`], decoded. Its address may be a constant of machine code while this lives.
+pub struct Single(Box<[Op; 2]>);
+
+// SAFETY: the links of both ops are empty, and only the thread that runs the `Cpu` looks into them; others only pass the
+// address on.
+unsafe impl Send for Single {}
+// SAFETY: as above.
+unsafe impl Sync for Single {}
+
+impl Single {
+    /// From the bytes of an instruction at an offset of its page; `None` if it does not lie in the page, ends its block
+    /// (it may change modes or RIP, or reach the bus), or is a branch.
+    pub fn new(bytes: &[u8], off: u16, mode: Mode) -> Option<Self> {
+        let Outcome::Block { ops, bytes: len } = lower_block(bytes, off, mode, 1) else { return None };
+        let op = ops.into_iter().next().filter(|op| !op.ends && op.len != 0)?;
+        let end = off.checked_add(len as u16)?;
+        Some(Self(Box::new([op, stop_op(end, 1)])))
+    }
+
+    /// For machine code: the second argument of [`interpret`].
+    pub fn address(&self) -> u64 {
+        &raw const *self.0 as u64
+    }
+}
+
+/// What [`interpret`] and the like answer if compiled code may go on.
+pub const DONE: u32 = u32::MAX;
+
+/// Has the interpreter execute one instruction. Registers, lazy flags, vector registers and the budget are in the `Cpu`
+/// before and after. [`DONE`], or a [`Leave`] with which compiled code must leave at once, changing nothing: RIP and the
+/// budget are as they must be.
+///
+/// # Safety
+/// `cpu` is the running one, in the mode that the [`Single`] at `op` was made for, and the page of the region's entry
+/// is the page of the instruction.
+pub unsafe extern "C" fn interpret(cpu: *mut Cpu, op: *const Op) -> u32 {
+    // SAFETY: see above; compiled code holds no reference to the `Cpu`, and the `Single` outlives the region's code.
+    let (cpu, op) = unsafe { (&mut *cpu, OpRef::new(&*op)) };
+    cpu.called_out += 1;
+    let float = cpu.float_loaded;
+    cpu.unload_float();
+    let end = cpu.rip_at(u64::from(op.get().off) + u64::from(op.get().len));
+    run_ops(cpu, op);
+    let leave = match std::mem::replace(&mut cpu.why, Why::Lookup) {
+        Why::Lookup if cpu.rip == end => DONE,
+        Why::Lookup => Leave::Onward as u32,
+        // It happens again, and is raised, where nothing is compiled.
+        Why::Exception(_) => Leave::Fault as u32,
+        Why::OneShot => Leave::Interpret as u32,
+    };
+    if float && leave == DONE && !cpu.load_float() {
+        return Leave::Onward as u32;
+    }
+    leave
+}
+
+/// Translates an address that the TLB has missed; 1 if it hits now, 0 if the interpreter must see to the access. The
+/// access of `size` bytes (at most a page) is about to be made, with nothing before it that could still fault.
+///
+/// # Safety
+/// `cpu` is the running one.
+pub unsafe extern "C" fn fill(cpu: *mut Cpu, linear: u64, size: u64, write: u32) -> u32 {
+    // SAFETY: see above.
+    let cpu = unsafe { &mut *cpu };
+    let bank = cpu.tlb.bank();
+    let straddles = (linear & PAGE_MASK) + size > PAGE_SIZE;
+    if straddles || bank == Bank::Never || (cpu.mode.long && !canonical(linear)) {
+        return 0;
+    }
+    let intent = if write != 0 { Intent::Write } else { Intent::Read };
+    let privilege = cpu.privilege();
+    if cpu.translate_and_fill(linear, intent, bank, privilege).is_err() {
+        cpu.why = Why::Lookup;
+        return 0;
+    }
+    let entry = if write != 0 { cpu.tlb.write_entry(linear) } else { cpu.tlb.read_entry(linear) };
+    let hit = (linear ^ entry.tag) <= PAGE_SIZE - size;
+    // What the interpreter must see to, it counts.
+    cpu.tlb_misses += u64::from(hit);
+    u32::from(hit)
+}
+
+/// The six status flags as RFLAGS bits, from the lazy flags.
+///
+/// # Safety
+/// `cpu` is the running one.
+pub unsafe extern "C" fn status(cpu: *const Cpu) -> u64 {
+    // SAFETY: see above.
+    unsafe { (*cpu).flags.status() }
+}
+
+impl Cpu {
+    /// Gives the host's MXCSR the guest's value, for compiled code; false if the guest has unmasked an exception.
+    /// Until [`Self::unload_float`] the sticky flags of compiled code's instructions are in the host's register.
+    pub fn load_float(&mut self) -> bool {
+        if self.s.mxcsr & mxcsr::MASKS != mxcsr::MASKS || !host::AVAILABLE {
+            return false;
+        }
+        host::set_mxcsr(self.s.mxcsr);
+        self.float_loaded = true;
+        true
+    }
+
+    /// Takes the sticky flags over, and gives the host's MXCSR back to Rust.
+    #[inline]
+    pub fn unload_float(&mut self) {
+        if std::mem::take(&mut self.float_loaded) {
+            self.s.mxcsr |= host::mxcsr() & mxcsr::FLAGS;
+            host::set_mxcsr(mxcsr::INITIAL);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod host {
+    use std::arch::asm;
+
+    pub const AVAILABLE: bool = true;
+
+    pub fn mxcsr() -> u32 {
+        let mut value = 0u32;
+        // SAFETY: stores the register; nothing else changes.
+        unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut value, options(nostack, preserves_flags)) };
+        value
+    }
+
+    /// Between this and giving [`super::mxcsr::INITIAL`] back, no Rust code computes with floats.
+    pub fn set_mxcsr(value: u32) {
+        // SAFETY: the value has no reserved bits: a guest cannot set them.
+        unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const value, options(nostack, preserves_flags)) };
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod host {
+    pub const AVAILABLE: bool = false;
+
+    pub fn mxcsr() -> u32 {
+        super::mxcsr::INITIAL
+    }
+
+    pub fn set_mxcsr(_: u32) {}
+}

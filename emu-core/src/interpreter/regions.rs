@@ -1,0 +1,320 @@
+//! The installed regions, the links between them, and how one is entered and left.
+#![allow(unsafe_code)] // calls into compiled code
+
+use super::Cpu;
+use super::cache::{Key, granules};
+use super::op::{Handler, OpRef};
+use super::tier::{Code, Leave, Region, Retired, Span};
+use super::word::RIP_BASE;
+use crate::Frame;
+use crate::memory::{CODE, PAGE_MASK, PAGE_SIZE};
+use std::cell::{Cell, RefCell};
+
+/// "No region" in [`super::op::Op::region`].
+pub const NO_REGION: u32 = u32::MAX;
+
+/// A way out of a region to an address that is known when it is compiled. Compiled code jumps to `target`: the code of
+/// another region, or at first a routine that leaves and notes the link in [`Cpu::link`].
+#[derive(Debug)]
+#[repr(C)]
+pub struct Link {
+    target: Cell<*const u8>,
+    /// For a goal in another page: the generation and the RIP of byte 0 of the source's page for which the link holds.
+    generation: Cell<u64>,
+    base: Cell<u64>,
+    /// The goal, from byte 0 of the page of the source region's entry.
+    off: i64,
+    /// The region it leads to.
+    to: Cell<u32>,
+}
+
+impl Link {
+    pub const TARGET: usize = std::mem::offset_of!(Self, target);
+    pub const GENERATION: usize = std::mem::offset_of!(Self, generation);
+    pub const BASE: usize = std::mem::offset_of!(Self, base);
+    pub const OFF: usize = std::mem::offset_of!(Self, off);
+
+    /// The goal, from byte 0 of the page of the source region's entry.
+    pub fn off(&self) -> i64 {
+        self.off
+    }
+
+    /// A link that leads nowhere yet.
+    pub fn new(off: i64, unlinked: *const u8) -> Self {
+        let none = Cell::new(u64::MAX);
+        Self {
+            target: Cell::new(unlinked),
+            generation: none.clone(),
+            base: none,
+            off,
+            to: Cell::new(NO_REGION),
+        }
+    }
+}
+
+/// For which generation and page of the entry a region's other page was last seen where it must be. Compiled code
+/// compares, and leaves with [`Leave::Check`] if it does not know.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Seen {
+    pub(super) generation: Cell<u64>,
+    pub(super) base: Cell<u64>,
+}
+
+impl Seen {
+    pub const GENERATION: usize = std::mem::offset_of!(Self, generation);
+    pub const BASE: usize = std::mem::offset_of!(Self, base);
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { generation: Cell::new(u64::MAX), base: Cell::new(0) }
+    }
+}
+
+struct Installed {
+    code: Code,
+    need: i64,
+    other_page: Option<(i64, Frame)>,
+    seen: Box<Seen>,
+    links: Box<[Link]>,
+    unlinked: *const u8,
+    /// Links of other regions that lead here.
+    incoming: RefCell<Vec<*const Link>>,
+    /// The entry op's handler without the region.
+    original: Handler,
+    key: Key,
+    frames: Vec<Frame>,
+    id: u64,
+}
+
+/// The installed regions, by the number that their entry ops hold.
+#[derive(Default)]
+pub struct Regions {
+    slots: Vec<Option<Installed>>,
+    free: Vec<u32>,
+    /// The tier has not heard of these yet.
+    pub(super) retired: Vec<(u64, Retired)>,
+    /// Instructions retired, and calls.
+    ran: u64,
+    entered: u64,
+    /// Why compiled code came back, by [`Leave`].
+    left: [u64; Leave::COUNT],
+}
+
+impl Regions {
+    fn get(&self, slot: u32) -> Option<&Installed> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    /// The tier's number for the region in a slot.
+    pub(super) fn id(&self, slot: u32) -> Option<u64> {
+        self.get(slot).map(|region| region.id)
+    }
+
+    /// The handler that runs `op` without its region.
+    fn original(&self, op: OpRef) -> Handler {
+        let op = op.get();
+        self.get(op.region.get()).map_or(op.handler.get(), |region| region.original)
+    }
+
+    /// Where the code of the region of an op is; null if there is none.
+    pub(super) fn code_at(&self, op: OpRef) -> *const u8 {
+        self.get(op.get().region.get()).map_or(std::ptr::null(), |region| region.code.at)
+    }
+
+    fn add(&mut self, installed: Installed) -> u32 {
+        match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(installed);
+                slot
+            }
+            None => {
+                self.slots.push(Some(installed));
+                (self.slots.len() - 1) as u32
+            }
+        }
+    }
+
+    /// Takes a region out, and all links to it and from it; where it began, what runs there instead, and the frames it
+    /// was made from.
+    pub(super) fn remove(&mut self, slot: u32, why: Retired) -> Option<(Key, Handler, Vec<Frame>)> {
+        let installed = self.slots.get_mut(slot as usize)?.take()?;
+        for link in installed.incoming.take() {
+            // SAFETY: a region that goes takes its links off these lists (below), so this one is alive.
+            unsafe { (*link).target.set(installed.unlinked) };
+            // SAFETY: as above.
+            unsafe { (*link).to.set(NO_REGION) };
+        }
+        for link in &installed.links {
+            if let Some(target) = self.get(link.to.get()) {
+                target.incoming.borrow_mut().retain(|other| !std::ptr::eq(*other, link));
+            }
+        }
+        self.free.push(slot);
+        self.retired.push((installed.id, why));
+        Some((installed.key, installed.original, installed.frames))
+    }
+
+    pub(super) fn any_retired(&self) -> bool {
+        !self.retired.is_empty()
+    }
+
+    /// Instructions retired by compiled code, and how often it was entered.
+    pub fn work(&self) -> (u64, u64) {
+        (self.ran, self.entered)
+    }
+
+    /// How often compiled code has come back, by [`Leave`].
+    pub fn left(&self) -> [u64; Leave::COUNT] {
+        self.left
+    }
+
+    /// The link that was followed to `rip` in vain leads to the region of `op` from now on, if there is one.
+    fn join(&self, link: *const Link, op: OpRef, generation: u64, base: u64) {
+        let slot = op.get().region.get();
+        let (Some(target), false) = (self.get(slot), link.is_null()) else { return };
+        // SAFETY: compiled code has just left through this link, and no region was taken out since.
+        let link = unsafe { &*link };
+        if link.to.get() != slot {
+            if let Some(before) = self.get(link.to.get()) {
+                before.incoming.borrow_mut().retain(|other| !std::ptr::eq(*other, link));
+            }
+            target.incoming.borrow_mut().push(link);
+            link.to.set(slot);
+            link.target.set(target.code.at);
+        }
+        link.generation.set(generation);
+        link.base.set(base.wrapping_sub(link.off as u64 & !PAGE_MASK));
+    }
+}
+
+/// The handler of a region's entry op: runs compiled code until the interpreter is wanted.
+fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
+    let mut at = at;
+    loop {
+        let Some(code) = admitted(cpu, at) else {
+            cpu.unload_float();
+            return (cpu.cache.regions.original(at))(cpu, at);
+        };
+        let leave = enter(cpu, code);
+        let link = std::mem::replace(&mut cpu.link, std::ptr::null());
+        at = if cpu.budget <= 0 { OpRef::NONE } else { cpu.cache.jump(cpu.rip, cpu.generation) };
+        if at.is_none() {
+            cpu.unload_float();
+            return at;
+        }
+        let base = cpu.rip & !PAGE_MASK;
+        cpu.r.set(RIP_BASE, base);
+        match leave {
+            Leave::Onward | Leave::Indirect | Leave::Budget => {
+                cpu.cache.regions.join(link, at, cpu.generation, base);
+                if at.get().region.get() == NO_REGION {
+                    cpu.unload_float();
+                    return at;
+                }
+            }
+            Leave::Check => {}
+            Leave::Float if cpu.load_float() => {}
+            Leave::Interpret | Leave::Miss | Leave::Fault | Leave::Float => {
+                cpu.unload_float();
+                return (cpu.cache.regions.original(at))(cpu, at);
+            }
+        }
+    }
+}
+
+/// The code to enter at `at`, if there is some, and the budget and the other page allow it.
+fn admitted(cpu: &Cpu, at: OpRef) -> Option<Code> {
+    let region = cpu.cache.regions.get(at.get().region.get())?;
+    (cpu.budget >= region.need && stands(cpu, region)).then_some(region.code)
+}
+
+fn enter(cpu: &mut Cpu, code: Code) -> Leave {
+    let before = cpu.budget;
+    // SAFETY: the region is installed, and execution stands at its entry; see `Code::new`.
+    let answer = unsafe { (code.enter)(cpu, code.at) };
+    let leave = Leave::from_answer(answer);
+    let regions = &mut cpu.cache.regions;
+    regions.ran += (before - cpu.budget) as u64;
+    regions.entered += 1;
+    regions.left[leave as usize] += 1;
+    leave
+}
+
+/// Whether the region's other page is still where it was.
+#[inline(always)]
+fn stands(cpu: &Cpu, region: &Installed) -> bool {
+    let Some((pages, frame)) = region.other_page else { return true };
+    let base = cpu.r.get(RIP_BASE);
+    (region.seen.generation.get() == cpu.generation && region.seen.base.get() == base) || {
+        let same = page_from(cpu, base, pages) == Some(frame);
+        if same {
+            region.seen.generation.set(cpu.generation);
+            region.seen.base.set(base);
+        }
+        same
+    }
+}
+
+/// The frame of code `pages` further on from a page, if code of it has been executed lately.
+pub(super) fn page_from(cpu: &Cpu, base: u64, pages: i64) -> Option<Frame> {
+    let linear = base.wrapping_add((pages as u64).wrapping_mul(PAGE_SIZE)) & cpu.addr_mask;
+    cpu.cache.code_page(linear, cpu.generation).map(|page| page.frame)
+}
+
+/// Puts a region in place, over an older one of the same block, if the block is there, and the code is what it was when
+/// the region was made.
+pub(super) fn install(cpu: &mut Cpu, region: Region) -> bool {
+    let entry = match cpu.cache.block(region.site.key) {
+        Some(block) if block.second.is_none() && region.site.era == cpu.cache.era => block.entry(),
+        _ => return false,
+    };
+    let same = |span: &Span| {
+        let mut now = vec![0; span.bytes.len()];
+        cpu.memory().read_frame(span.frame, span.offset, &mut now);
+        now == span.bytes
+    };
+    if !region.spans.iter().all(same) {
+        return false;
+    }
+    let old = entry.get().region.get();
+    if old != NO_REGION {
+        cpu.cache.drop_region(old, Retired::Replaced);
+    }
+    let mut frames: Vec<Frame> = region.spans.iter().map(|span| span.frame).collect();
+    frames.sort_unstable();
+    frames.dedup();
+    let slot = cpu.cache.regions.add(Installed {
+        code: region.code,
+        need: region.need,
+        other_page: region.other_page,
+        seen: region.seen,
+        links: region.links,
+        unlinked: region.unlinked,
+        incoming: RefCell::default(),
+        original: entry.get().handler.get(),
+        key: region.site.key,
+        frames,
+        id: region.id,
+    });
+    for span in &region.spans {
+        cpu.guard_code(span.frame);
+        cpu.cache.cover(span.frame, granules(span.offset, span.bytes.len() as u64), slot);
+    }
+    entry.get().region.set(slot);
+    entry.get().handler.set(run_region);
+    cpu.cache.region_changed(entry);
+    true
+}
+
+impl Cpu {
+    /// Marks a frame as code, so that stores to it are seen.
+    pub(super) fn guard_code(&mut self, frame: Frame) {
+        if self.memory().flags(frame) & CODE == 0 {
+            self.memory().set_flags(frame, CODE);
+            let host = self.memory().frame_address(frame);
+            self.tlb.protect(host);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Instructions that the interpreter executes in the middle of a region.
+
+use super::Direct;
+use super::asm::*;
+use super::lazy::Lazy;
+use super::registers::{BUDGET, CPU};
+use emu_core::interpreter::layout;
+use emu_core::interpreter::tier::{DONE, Single};
+
+impl Direct<'_> {
+    /// Has the interpreter execute an instruction, and goes on behind it.
+    pub fn call_out(&mut self, single: &Single) {
+        let lazy = self.lazy.clone();
+        self.settle(&lazy, self.done);
+        self.asm.constant(RSI, single.address());
+        self.asm.call_routine(Routine::Interpret);
+        self.asm.alu_imm(Width::D, Alu::Cmp, RAX, DONE as i32);
+        let go_on = self.asm.label();
+        self.asm.jcc(cc::E, go_on);
+        self.asm.ret(); // with the answer
+        self.asm.bind(go_on);
+        self.reload();
+        self.asm.load(Width::Q, BUDGET, at(CPU, layout::BUDGET));
+        // The block's instructions are paid for at its end; these have been already.
+        self.asm.lea(Width::Q, BUDGET, Mem { base: BUDGET, disp: self.done as i32 + 1 });
+        self.set_lazy(Lazy::Memory, 0);
+    }
+}

@@ -1,0 +1,181 @@
+//! Ways in and out of a region: the checks at its entry, and the cold code of its exits behind it.
+
+use super::Direct;
+use super::asm::*;
+use super::lazy::Lazy;
+use super::registers::{BUDGET, CPU};
+use emu_core::interpreter::layout;
+use emu_core::interpreter::tier::{Leave, Link, Seen};
+
+/// State to leave with.
+#[derive(Clone)]
+pub struct Exit {
+    /// RIP, from byte 0 of the page of the entry.
+    off: i64,
+    how: Leave,
+    /// To be taken off the budget.
+    done: i64,
+    lazy: Lazy,
+}
+
+/// Cold code.
+pub enum Stub {
+    Exit {
+        label: Label,
+        exit: Exit,
+    },
+    /// A TLB miss: RAX is the linear address.
+    Miss {
+        label: Label,
+        retry: Label,
+        size: u32,
+        write: bool,
+        exit: Exit,
+    },
+}
+
+impl Direct<'_> {
+    /// The entry: RDI is the `Cpu`, RIP_BASE is set, everything else is in the `Cpu`.
+    pub fn enter(&mut self) {
+        let off = self.region.blocks[self.region.entry].off;
+        self.asm.load(Width::Q, BUDGET, at(CPU, layout::BUDGET));
+        self.asm.alu_imm(Width::Q, Alu::Cmp, BUDGET, self.facts.need as i32);
+        self.turn_away(cc::L, off, Leave::Budget);
+        if self.region.other_page.is_some() {
+            self.check_other_page(off);
+        }
+        if self.vectors.iter().any(Option::is_some) {
+            self.asm.cmp_byte(at(CPU, layout::SSE_TRAP), 0);
+            self.turn_away(cc::NE, off, Leave::Fault);
+        }
+        let mut insns = self.region.blocks.iter().flat_map(|block| &block.insns);
+        if insns.any(|insn| super::generic::is_float(&insn.instruction)) {
+            self.asm.cmp_byte(at(CPU, layout::FLOAT_LOADED), 0);
+            self.turn_away(cc::E, off, Leave::Float);
+        }
+        self.reload();
+        self.inherited[self.region.entry] = Some((Lazy::Memory, 0));
+        if self.facts.order.first() != Some(&self.region.entry) {
+            self.refuse(); // the entry's code follows
+        }
+    }
+
+    fn check_other_page(&mut self, off: i64) {
+        self.asm.constant(RAX, &raw const *self.seen as u64);
+        self.asm.load(Width::Q, RCX, at(CPU, layout::GENERATION));
+        self.asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Seen::GENERATION));
+        self.turn_away(cc::NE, off, Leave::Check);
+        self.asm.load(Width::Q, RCX, at(CPU, layout::RIP_BASE));
+        self.asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Seen::BASE));
+        self.turn_away(cc::NE, off, Leave::Check);
+    }
+
+    /// Leaves at the entry, with everything as it was.
+    fn turn_away(&mut self, condition: u8, off: i64, how: Leave) {
+        let go_on = self.asm.label();
+        self.asm.jcc(condition ^ 1, go_on);
+        self.store_rip(off);
+        self.asm.constant(RAX, how as u64);
+        self.asm.ret();
+        self.asm.bind(go_on);
+    }
+
+    /// RIP at an offset of the region into a register. Flags stay.
+    pub fn rip(&mut self, to: Reg, off: i64) {
+        self.asm.load(Width::Q, to, at(CPU, layout::RIP_BASE));
+        let w = self.address_width();
+        self.asm.lea(w, to, Mem { base: to, disp: off as i32 });
+    }
+
+    fn store_rip(&mut self, off: i64) {
+        self.rip(RCX, off);
+        self.asm.store(Width::Q, at(CPU, layout::RIP), RCX);
+    }
+
+    fn exit(&self, how: Leave) -> Exit {
+        Exit { off: self.off, how, done: self.done, lazy: self.lazy.clone() }
+    }
+
+    /// Leaves the current instruction, which may fault, to the interpreter if the condition holds.
+    pub fn interpret_if(&mut self, condition: u8) {
+        let label = self.asm.label();
+        self.asm.jcc(condition, label);
+        let exit = self.exit(Leave::Fault);
+        self.stubs.push(Stub::Exit { label, exit });
+    }
+
+    /// Leaves for an offset of the region if the condition holds.
+    pub fn leave_if(&mut self, condition: u8, off: i64, how: Leave) {
+        let label = self.asm.label();
+        self.asm.jcc(condition, label);
+        let exit = Exit { off, ..self.exit(how) };
+        self.stubs.push(Stub::Exit { label, exit });
+    }
+
+    /// Leaves, for good.
+    pub fn leave(&mut self, off: i64, how: Leave) {
+        let exit = Exit { off, ..self.exit(how) };
+        self.write_exit(&exit);
+    }
+
+    pub fn miss(&mut self, label: Label, retry: Label, size: u32, write: bool) {
+        let exit = self.exit(Leave::Miss);
+        self.stubs.push(Stub::Miss { label, retry, size, write, exit });
+    }
+
+    /// Everything into the `Cpu` but RIP.
+    pub fn settle(&mut self, lazy: &Lazy, done: i64) {
+        self.store_flags(lazy);
+        if done != 0 {
+            self.asm.lea(Width::Q, BUDGET, Mem { base: BUDGET, disp: -(done as i32) });
+        }
+        self.asm.store(Width::Q, at(CPU, layout::BUDGET), BUDGET);
+        self.spill();
+    }
+
+    fn write_exit(&mut self, exit: &Exit) {
+        self.settle(&exit.lazy, exit.done);
+        self.store_rip(exit.off);
+        self.asm.constant(RAX, exit.how as u64);
+        self.asm.ret();
+    }
+
+    /// Leaves through a link.
+    pub fn leave_linked(&mut self, off: i64) {
+        let lazy = self.lazy.clone();
+        self.settle(&lazy, self.done);
+        let Some(link) = self.links.iter().find(|link| link.off() == off) else { return self.refuse() };
+        let address: *const Link = link;
+        self.asm.constant(RAX, address as u64);
+        let near = (0..4096).contains(&off);
+        self.asm.jmp_routine(if near { Routine::Near } else { Routine::Far });
+    }
+
+    pub fn write_stubs(&mut self) {
+        for stub in std::mem::take(&mut self.stubs) {
+            let start = self.asm.code.len();
+            let off = match stub {
+                Stub::Exit { label, exit } => {
+                    self.asm.bind(label);
+                    self.write_exit(&exit);
+                    exit.off
+                }
+                Stub::Miss { label, retry, size, write, exit } => {
+                    self.asm.bind(label);
+                    self.asm.constant(RDX, size.into());
+                    self.asm.constant(RCX, write.into());
+                    self.asm.call_routine(Routine::Fill);
+                    self.asm.jcc(cc::NE, retry);
+                    self.write_exit(&exit);
+                    exit.off
+                }
+            };
+            self.mark(start, off);
+        }
+    }
+
+    /// The host's flags are no longer the guest's.
+    pub fn lose_flags(&mut self) {
+        self.held = 0;
+    }
+}

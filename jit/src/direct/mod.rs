@@ -1,0 +1,201 @@
+//! From a region's instructions straight to machine code of an x86-64 host: guest instructions are encoded again with
+//! other registers and the address of their operand in this process.
+//!
+//! It costs a tenth of what Cranelift does, and keeps the host's flags where they are the guest's. Nothing of an
+//! instruction is committed before its last possible exit, so an exit always finds the state before its instruction.
+
+mod asm;
+mod branch;
+mod callout;
+mod exit;
+mod generic;
+mod lazy;
+mod memory;
+mod registers;
+mod routines;
+mod special;
+mod stack;
+
+use crate::facts::Facts;
+use crate::observe::Mark;
+use crate::region::{Known, Region};
+use asm::{Asm, Label, Reg, Width};
+use emu_core::interpreter::Mode;
+use emu_core::interpreter::tier::{Link, Seen, Single};
+use exit::Stub;
+use iced_x86::Instruction;
+use lazy::Lazy;
+use registers::Pins;
+use std::sync::Arc;
+
+pub use asm::Routine;
+pub use routines::Routines;
+
+/// Translates one instruction.
+type Emit = fn(&mut Direct<'_>, &Instruction);
+
+/// Whether, and how, an instruction can be part of a direct region.
+pub fn know(i: &Instruction, bytes: &[u8], off: i64, mode: Mode) -> Option<Known> {
+    let native = pick(i, mode).is_some();
+    let always = native && !generic::only_if_dead(i);
+    let page_offset = u16::try_from(off).ok().filter(|off| *off < 4096 && !always);
+    let single = page_offset.and_then(|off| Single::new(bytes, off, mode)).map(Arc::new);
+    (always || single.is_some()).then_some(Known { native, single })
+}
+
+/// How the instruction is translated, if it is known.
+fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
+    if !generic::offered(i, mode) {
+        return None;
+    }
+    branch::pick(i, mode)
+        .or_else(|| stack::pick(i, mode))
+        .or_else(|| special::pick(i, mode))
+        .or_else(|| generic::pick(i, mode))
+}
+
+/// What a region has become.
+pub struct Translated {
+    pub code: Vec<u8>,
+    pub relocations: Vec<(usize, Routine)>,
+    pub links: Box<[Link]>,
+    pub seen: Box<Seen>,
+    /// Empty unless they were asked for.
+    pub marks: Vec<Mark>,
+}
+
+/// A region in translation.
+pub struct Direct<'a> {
+    region: &'a Region,
+    facts: &'a Facts,
+    asm: Asm,
+    pins: [Option<Reg>; 16],
+    vectors: [Option<Reg>; 16],
+    written: u16,
+    vector_written: u16,
+    lazy: Lazy,
+    /// Which of the host's flags are the guest's now, see [`lazy::held`].
+    held: u8,
+    /// The flags are wanted after the current instruction.
+    live: bool,
+    blocks: Vec<Label>,
+    /// The flags at the start of blocks that only one other leads to.
+    inherited: Vec<Option<(Lazy, u8)>>,
+    stubs: Vec<Stub>,
+    /// Their addresses are constants of the code.
+    links: Box<[Link]>,
+    seen: Box<Seen>,
+    /// Instructions of the block that have retired and are not yet off the budget in its register.
+    done: i64,
+    /// Offset of the instruction that is being translated.
+    off: i64,
+    refused: bool,
+    /// What the host code was made for, if somebody wants to know.
+    marks: Option<Vec<Mark>>,
+}
+
+/// Builds the code of a region; with `marks`, and notes which of it is for which instruction. `None` if something about
+/// the region was not as foreseen.
+pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8, marks: bool) -> Option<Translated> {
+    let Pins { general, vector, written, vector_written } = Pins::of(region, facts);
+    let mut asm = Asm::new();
+    let blocks: Vec<Label> = region.blocks.iter().map(|_| asm.label()).collect();
+    let goals = branch::goals(region);
+    let mut direct = Direct {
+        region,
+        facts,
+        asm,
+        pins: general,
+        vectors: vector,
+        written,
+        vector_written,
+        lazy: Lazy::Memory,
+        held: 0,
+        live: true,
+        inherited: vec![None; blocks.len()],
+        blocks,
+        stubs: Vec::new(),
+        links: goals.into_iter().map(|off| Link::new(off, unlinked)).collect(),
+        seen: Box::default(),
+        done: 0,
+        off: 0,
+        refused: false,
+        marks: marks.then(Vec::new),
+    };
+    direct.enter();
+    for (place, block) in facts.order.iter().enumerate() {
+        direct.block(*block, facts.order.get(place + 1).copied());
+    }
+    direct.write_stubs();
+    direct.asm.link()?;
+    (!direct.refused).then(|| Translated {
+        code: std::mem::take(&mut direct.asm.code),
+        relocations: std::mem::take(&mut direct.asm.relocations),
+        links: std::mem::take(&mut direct.links),
+        seen: std::mem::take(&mut direct.seen),
+        marks: direct.marks.take().unwrap_or_default(),
+    })
+}
+
+impl Direct<'_> {
+    /// Translates a block; `next` is the one whose code comes after it.
+    fn block(&mut self, n: usize, next: Option<usize>) {
+        let label = self.blocks[n];
+        self.asm.bind(label);
+        self.done = 0;
+        (self.lazy, self.held) = self.flags_at(n);
+        let region = self.region;
+        let block = &region.blocks[n];
+        let live = self.facts.live_flags(region, n);
+        for (insn, live) in block.insns.iter().zip(live) {
+            let start = self.asm.code.len();
+            self.off = insn.off;
+            self.live = live;
+            let i = &insn.instruction;
+            match (&insn.known, pick(i, region.mode)) {
+                (Known { native: true, .. }, Some(emit)) if !live || !generic::only_if_dead(i) => {
+                    emit(self, i)
+                }
+                (Known { single: Some(single), .. }, _) => self.call_out(single),
+                _ => self.refuse(),
+            }
+            self.done += 1;
+            self.mark(start, insn.off);
+        }
+        let start = self.asm.code.len();
+        self.finish(n, next);
+        self.mark(start, self.off);
+    }
+
+    /// Notes that the code from `start` on was made for the instruction at `off`.
+    fn mark(&mut self, start: usize, off: i64) {
+        let end = self.asm.code.len();
+        if let (Some(marks), true) = (&mut self.marks, end > start) {
+            marks.push(Mark { start: start as u32, end: end as u32, guest: off });
+        }
+    }
+
+    fn flags_at(&mut self, n: usize) -> (Lazy, u8) {
+        if self.facts.predecessors[n] <= 1 {
+            return self.inherited[n].take().unwrap_or((Lazy::Dead, 0));
+        }
+        if !self.facts.flags_wanted[n] {
+            return (Lazy::Dead, 0);
+        }
+        (self.merged(n), 0)
+    }
+
+    /// Gives the translation up; what has been built so far is thrown away.
+    fn refuse(&mut self) {
+        self.refused = true;
+    }
+
+    fn long(&self) -> bool {
+        self.region.mode.long
+    }
+
+    /// Width of addresses and stack slots.
+    fn address_width(&self) -> Width {
+        if self.long() { Width::Q } else { Width::D }
+    }
+}

@@ -1,0 +1,185 @@
+//! Code that all regions share: the way in from Rust, links, indirect branches, and calls of the interpreter.
+//!
+//! Compiled code keeps the `Cpu` in RDI. RSP is 8 below a multiple of 16 there, as in a C function.
+
+use super::asm::*;
+use emu_core::interpreter::layout;
+use emu_core::interpreter::tier::{self, Leave, Link};
+
+/// Registers that C functions keep.
+const KEPT: [Reg; 6] = [RBX, RBP, R12, R13, R14, R15];
+/// Registers of regions that C functions do not keep, besides RDI.
+const LOST: [Reg; 5] = [RSI, R8, R9, R10, R11];
+/// XMM registers of regions.
+const XMM: std::ops::Range<Reg> = 2..16;
+
+/// The routines, and where in the code each begins.
+pub struct Routines {
+    pub code: Vec<u8>,
+    /// `extern "C" fn(*mut Cpu, *const u8) -> u32`.
+    pub enter: usize,
+    pub unlinked: usize,
+    offsets: [(Routine, usize); 6],
+}
+
+impl Routines {
+    pub fn new() -> Option<Self> {
+        let mut asm = Asm::new();
+        let enter = begin(&mut asm);
+        write_enter(&mut asm);
+        let unlinked = begin(&mut asm);
+        let leave_unlinked = asm.here();
+        write_unlinked(&mut asm);
+        let near = begin(&mut asm);
+        asm.jmp_mem(at(RAX, Link::TARGET));
+        let far = begin(&mut asm);
+        write_far(&mut asm, leave_unlinked);
+        let indirect = begin(&mut asm);
+        write_indirect(&mut asm);
+        let fill = begin(&mut asm);
+        write_fill(&mut asm);
+        let status = begin(&mut asm);
+        write_status(&mut asm);
+        let interpret = begin(&mut asm);
+        write_interpret(&mut asm);
+        asm.link()?;
+        let offsets = [
+            (Routine::Near, near),
+            (Routine::Far, far),
+            (Routine::Indirect, indirect),
+            (Routine::Fill, fill),
+            (Routine::Status, status),
+            (Routine::Interpret, interpret),
+        ];
+        Some(Self { code: asm.code, enter, unlinked, offsets })
+    }
+
+    pub fn offset(&self, routine: Routine) -> usize {
+        self.offsets.iter().find(|(other, _)| *other == routine).map_or(0, |(_, offset)| *offset)
+    }
+}
+
+fn begin(asm: &mut Asm) -> usize {
+    while !asm.code.len().is_multiple_of(16) {
+        asm.bytes(&[0xCC]);
+    }
+    asm.code.len()
+}
+
+fn write_enter(asm: &mut Asm) {
+    KEPT.iter().for_each(|reg| asm.push(*reg));
+    asm.alu_imm(Width::Q, Alu::Sub, RSP, 8);
+    asm.call_reg(RSI);
+    asm.alu_imm(Width::Q, Alu::Add, RSP, 8);
+    KEPT.iter().rev().for_each(|reg| asm.pop(*reg));
+    asm.ret();
+}
+
+/// RAX: a link that leads nowhere, or not for this address space.
+fn write_unlinked(asm: &mut Asm) {
+    asm.store(Width::Q, at(RDI, layout::LINK), RAX);
+    asm.load(Width::Q, RCX, at(RAX, Link::OFF));
+    asm.alu_mem(Width::Q, Alu::Add, RCX, at(RDI, layout::RIP_BASE));
+    asm.alu_mem(Width::Q, Alu::And, RCX, at(RDI, layout::ADDRESS_MASK));
+    asm.store(Width::Q, at(RDI, layout::RIP), RCX);
+    asm.constant(RAX, Leave::Onward as u64);
+    asm.ret();
+}
+
+fn write_far(asm: &mut Asm, unlinked: Label) {
+    asm.load(Width::Q, RCX, at(RDI, layout::GENERATION));
+    asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Link::GENERATION));
+    asm.jcc(cc::NE, unlinked);
+    asm.load(Width::Q, RCX, at(RDI, layout::RIP_BASE));
+    asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Link::BASE));
+    asm.jcc(cc::NE, unlinked);
+    asm.load(Width::Q, RDX, at(RAX, Link::OFF));
+    asm.alu_imm(Width::Q, Alu::And, RDX, -4096);
+    asm.alu(Width::Q, Alu::Add, RCX, RDX);
+    asm.alu_mem(Width::Q, Alu::And, RCX, at(RDI, layout::ADDRESS_MASK));
+    asm.store(Width::Q, at(RDI, layout::RIP_BASE), RCX);
+    asm.jmp_mem(at(RAX, Link::TARGET));
+}
+
+/// The jump cache of the interpreter: see [`layout::JUMP_CACHE`].
+fn write_indirect(asm: &mut Asm) {
+    let miss = asm.label();
+    asm.mov(Width::Q, RCX, RAX);
+    asm.shift(Width::Q, Shift::Shr, RCX, 12);
+    asm.alu(Width::D, Alu::Xor, RCX, RAX);
+    asm.alu_imm(Width::D, Alu::And, RCX, layout::JUMPS as i32 - 1);
+    asm.shift(Width::D, Shift::Shl, RCX, layout::JUMP_BYTES.trailing_zeros() as u8);
+    asm.alu_mem(Width::Q, Alu::Add, RCX, at(RDI, layout::JUMP_CACHE));
+    asm.alu_mem(Width::Q, Alu::Cmp, RAX, at(RCX, layout::JUMP_LINEAR));
+    asm.jcc(cc::NE, miss);
+    asm.load(Width::Q, RDX, at(RDI, layout::GENERATION));
+    asm.alu_mem(Width::Q, Alu::Cmp, RDX, at(RCX, layout::JUMP_GENERATION));
+    asm.jcc(cc::NE, miss);
+    asm.load(Width::Q, RDX, at(RCX, layout::JUMP_CODE));
+    asm.test(Width::Q, RDX, RDX);
+    asm.jcc(cc::E, miss);
+    asm.alu_imm(Width::Q, Alu::And, RAX, -4096);
+    asm.store(Width::Q, at(RDI, layout::RIP_BASE), RAX);
+    asm.jmp_reg(RDX);
+    asm.bind(miss);
+    asm.store(Width::Q, at(RDI, layout::RIP), RAX);
+    asm.constant(RAX, Leave::Indirect as u64);
+    asm.ret();
+}
+
+/// Calls a C function from a routine that a region has called: RSP is a multiple of 16. The region's registers stay.
+fn call_kept(asm: &mut Asm, function: u64) {
+    const ROOM: i32 = 16 * (XMM.end - XMM.start) as i32;
+    asm.alu_imm(Width::Q, Alu::Sub, RSP, ROOM);
+    for xmm in XMM {
+        asm.movups(true, xmm, at(RSP, 16 * (xmm - XMM.start) as usize));
+    }
+    asm.constant(RAX, function);
+    asm.call_reg(RAX);
+    for xmm in XMM {
+        asm.movups(false, xmm, at(RSP, 16 * (xmm - XMM.start) as usize));
+    }
+    asm.alu_imm(Width::Q, Alu::Add, RSP, ROOM);
+}
+
+fn write_fill(asm: &mut Asm) {
+    asm.push(RAX);
+    asm.push(RDI);
+    LOST.iter().for_each(|reg| asm.push(*reg));
+    asm.mov(Width::Q, RSI, RAX);
+    asm.push(RAX); // alignment
+    call_kept(asm, tier::fill as *const () as u64);
+    asm.pop(RCX);
+    asm.test(Width::D, RAX, RAX);
+    LOST.iter().rev().for_each(|reg| asm.pop(*reg));
+    asm.pop(RDI);
+    asm.pop(RAX);
+    asm.ret();
+}
+
+fn write_status(asm: &mut Asm) {
+    asm.push(RDI);
+    LOST.iter().for_each(|reg| asm.push(*reg));
+    call_kept(asm, tier::status as *const () as u64);
+    LOST.iter().rev().for_each(|reg| asm.pop(*reg));
+    asm.pop(RDI);
+    // From RFLAGS to AH (bits 0 to 7) and AL (bit 11).
+    asm.mov(Width::D, RCX, RAX);
+    asm.shift(Width::D, Shift::Shr, RCX, 11);
+    asm.alu_imm(Width::D, Alu::And, RCX, 1);
+    asm.alu_imm(Width::D, Alu::And, RAX, 0xFF);
+    asm.shift(Width::D, Shift::Shl, RAX, 8);
+    asm.alu(Width::D, Alu::Or, RAX, RCX);
+    asm.ret();
+}
+
+/// The region has spilt its registers, and loads them again.
+fn write_interpret(asm: &mut Asm) {
+    asm.push(RDI);
+    asm.alu_imm(Width::Q, Alu::Sub, RSP, 8);
+    asm.constant(RAX, tier::interpret as *const () as u64);
+    asm.call_reg(RAX);
+    asm.alu_imm(Width::Q, Alu::Add, RSP, 8);
+    asm.pop(RDI);
+    asm.ret();
+}
