@@ -9,7 +9,7 @@ use super::Cpu;
 use super::branch::stop_op;
 use super::cpu::Mode;
 use super::exception::Why;
-use super::lower::{Outcome, lower_block};
+use super::lower::{Outcome, lower_block, mnemonic};
 use super::memory::canonical;
 use super::op::{Op, OpRef};
 use super::run::run_ops;
@@ -18,6 +18,7 @@ use super::tlb::Bank;
 use crate::isa::simd::mxcsr;
 use crate::memory::{PAGE_MASK, PAGE_SIZE};
 use crate::mmu::Intent;
+use iced_x86::Mnemonic;
 
 /// One instruction for [`interpret`], decoded. Its address may be a constant of machine code while this lives.
 pub struct Single(Box<[Op; 2]>);
@@ -30,8 +31,12 @@ unsafe impl Sync for Single {}
 
 impl Single {
     /// From the bytes of an instruction at an offset of its page; `None` if it does not lie in the page, ends its block
-    /// (it may change modes or RIP, or reach the bus), or is a branch.
+    /// (it may change modes or RIP, or reach the bus), or is STI: by itself that holds interrupts for one instruction,
+    /// and then somebody must look for them, which compiled code does not.
     pub fn new(bytes: &[u8], off: u16, mode: Mode) -> Option<Self> {
+        if mnemonic(bytes, mode) == Mnemonic::Sti {
+            return None;
+        }
         let Outcome::Block { ops, bytes: len } = lower_block(bytes, off, mode, 1) else { return None };
         let op = ops.into_iter().next().filter(|op| !op.ends && op.len != 0)?;
         let end = off.checked_add(len as u16)?;
