@@ -87,6 +87,8 @@ pub struct Block {
 /// The code of a region.
 pub struct Region {
     pub mode: Mode,
+    /// At privilege level 3.
+    pub user: bool,
     pub blocks: Vec<Block>,
     /// The block where it is entered; nothing in the region leads there.
     pub entry: usize,
@@ -309,7 +311,7 @@ impl Scan<'_> {
             entry = blocks.len();
             blocks.push(copy);
         }
-        Region { mode: self.place.mode, blocks, entry, returns, other_page }
+        Region { mode: self.place.mode, user: self.place.user, blocks, entry, returns, other_page }
     }
 
     fn goal(&self, off: i64, starts: &[i64]) -> Goal {

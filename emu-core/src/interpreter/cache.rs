@@ -107,7 +107,14 @@ pub struct CodeCache {
     /// Dropped blocks that a link may still point into, until the run loop buries them.
     graveyard: Vec<Block>,
     modes: Vec<(Mode, bool)>,
-    epoch: u64,
+    /// Counts up; what is remembered of linear addresses holds for one epoch.
+    last_epoch: u64,
+    /// Of supervisor code; and of user code, by address space.
+    supervisor_epoch: u64,
+    user_epochs: Vec<u64>,
+    space: usize,
+    /// Supervisor code was fetched from a page that is not global.
+    pub(super) local_code: bool,
     ops: usize,
     pub(super) regions: Regions,
     /// Counts how often everything was dropped: keys of one era mean nothing in another.
@@ -125,7 +132,11 @@ impl Default for CodeCache {
             ),
             graveyard: Vec::new(),
             modes: Vec::new(),
-            epoch: 1,
+            last_epoch: 1,
+            supervisor_epoch: 1,
+            user_epochs: vec![1],
+            space: 0,
+            local_code: false,
             ops: 0,
             regions: Regions::default(),
             era: 0,
@@ -154,16 +165,40 @@ impl CodeCache {
 
     pub fn generation_for(&mut self, mode: Mode, user: bool) -> u64 {
         let number = self.mode_number(mode, user);
-        self.epoch << 8 | number
+        let epoch = if user { self.user_epochs[self.space] } else { self.supervisor_epoch };
+        epoch << 8 | number
     }
 
+    /// Nothing that was remembered of linear addresses holds any more.
     pub fn new_epoch(&mut self) {
-        self.epoch += 1;
+        self.last_epoch += 1;
+        self.supervisor_epoch = self.last_epoch;
+        self.local_code = false;
+        self.user_epochs.fill(self.last_epoch);
     }
 
-    /// The code TLB is stale with the epoch; nothing else is to do.
-    pub fn flush_code_tlb(&mut self) {
-        self.new_epoch();
+    /// Another address space is current, see [`super::tlb::Tlb::switch`]. Supervisor code that was fetched from global
+    /// pages only stays known.
+    pub fn switch(&mut self, space: usize, kept: bool) {
+        self.last_epoch += 1;
+        if self.user_epochs.len() <= space {
+            self.user_epochs.resize(space + 1, self.last_epoch);
+        }
+        if !kept {
+            self.user_epochs[space] = self.last_epoch;
+        }
+        if std::mem::take(&mut self.local_code) {
+            self.supervisor_epoch = self.last_epoch;
+        }
+        self.space = space;
+    }
+
+    /// What was remembered of an address space's user code does not hold any more.
+    pub fn forget_space(&mut self, space: usize) {
+        self.last_epoch += 1;
+        if let Some(epoch) = self.user_epochs.get_mut(space) {
+            *epoch = self.last_epoch;
+        }
     }
 
     #[inline(always)]

@@ -410,8 +410,25 @@ impl Cpu {
         self.paging = Paging::of(&self.s);
         self.window = Window::NONE;
         self.tlb.flush(keep_global);
-        self.cache.flush_code_tlb();
+        self.switch_space(true);
         self.new_epoch();
+    }
+
+    /// CR3 has changed: another address space, of which what is remembered still holds if `keep` says so.
+    pub fn switch_space(&mut self, keep: bool) {
+        self.paging = Paging::of(&self.s);
+        let enabled = self.s.cr4 & cr4::PCIDE != 0;
+        let pcid = if enabled { self.s.cr3 & 0xFFF } else { 0 };
+        let (space, kept) = self.tlb.switch(pcid, keep);
+        self.cache.switch(space, kept);
+        self.generation = self.cache.generation_for(self.mode, self.cpl == 3);
+    }
+
+    /// Forgets an address space that is not the current one, or a page of it.
+    pub fn forget_other_space(&mut self, pcid: u64, page: Option<u64>) {
+        if let Some(space) = self.tlb.flush_other(pcid, page) {
+            self.cache.forget_space(space);
+        }
     }
 
     /// Forgets the translation of one page.
@@ -419,7 +436,6 @@ impl Cpu {
         let large = self.tlb.flush_page(linear);
         let hash = (linear >> 12) as usize & 4095;
         if large || self.code_pages[hash >> 6] >> (hash & 63) & 1 != 0 {
-            self.cache.flush_code_tlb();
             self.new_epoch();
         }
     }

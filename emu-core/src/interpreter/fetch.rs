@@ -92,6 +92,7 @@ impl Run<'_> {
             cpu.code_pages[hash >> 6] |= 1 << (hash & 63);
             cpu.cache.remember_code_page(page);
             cpu.tlb.note_size(linear_page, translation.offset_mask);
+            cpu.cache.local_code |= !translation.global && cpu.cpl != 3;
         }
         Ok(page)
     }

@@ -2,7 +2,7 @@
 
 use super::cache::{CodeCache, Jump};
 use super::cpu::Cpu;
-use super::tlb::{ENTRIES, Entry, Tlb};
+use super::tlb::{self, ENTRIES, Entry, Tlb};
 use crate::isa::flags::LazyFlags;
 use crate::vcpu::VcpuState;
 use std::mem::offset_of;
@@ -47,6 +47,13 @@ pub const TLB_READ: usize = offset_of!(Cpu, tlb) + Tlb::READ;
 pub const TLB_WRITE: usize = offset_of!(Cpu, tlb) + Tlb::WRITE;
 /// Entries of a bank; bits 12 and up of a linear address choose one.
 pub const TLB_ENTRIES: usize = ENTRIES;
+/// The cells: TLB entries of the last pages that addresses of a kind have led to, [`CELLS`] for each direction. Compiled
+/// code fills them from the TLB, for the privilege it runs with.
+pub const fn cell(user: bool, write: bool, cell: usize) -> usize {
+    let of_privilege = Tlb::CELLS + if user { Tlb::CELLS_BYTES } else { 0 };
+    offset_of!(Cpu, tlb) + of_privilege + TLB_ENTRY_BYTES * (cell + if write { CELLS } else { 0 })
+}
+pub const CELLS: usize = tlb::CELLS;
 /// A TLB entry: `(linear ^ tag) <= 4096 - size` is a hit, at `linear + addend` in this process.
 pub const TLB_ENTRY_BYTES: usize = size_of::<Entry>();
 pub const TLB_TAG: usize = offset_of!(Entry, tag);

@@ -16,6 +16,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// The most instructions between two visits to the run loop (see the module documentation of `op`).
 const SLICE: i64 = 8192;
+/// As [`SLICE`], while compiled code runs.
+const LONG_SLICE: i64 = 4 * SLICE;
 /// DR6.BS: single step.
 const BS: u64 = 1 << 14;
 
@@ -76,6 +78,7 @@ impl Engine for Interpreter {
             held: 0,
             tier: self.tier.as_deref_mut(),
             slice,
+            next_slice: slice,
             used_up: false,
         }
         .go();
@@ -106,6 +109,8 @@ pub(super) struct Run<'a> {
     held: u64,
     pub(super) tier: Option<&'a mut (dyn Tier + 'static)>,
     slice: i64,
+    /// Longer while compiled code does the work.
+    next_slice: i64,
     /// The last slice was used up: it is time for a sample.
     used_up: bool,
 }
@@ -272,14 +277,16 @@ impl Run<'_> {
             self.consult(entry);
         }
         let limited = !self.cpu.mode.flat_code && !self.cpu.page_in_limit;
-        let count = if single || limited { 1 } else { left.min(self.slice) };
+        let count = if single || limited { 1 } else { left.min(self.next_slice) };
         if count <= MAX_BLOCK {
             self.run_exactly(entry, count, limited);
         } else {
             self.cpu.budget = count - MAX_BLOCK;
             self.cpu.budget_mark = self.cpu.budget;
+            let before_work = self.cpu.cache.regions.work().0;
             run_ops(self.cpu, entry);
             self.used_up = self.tier.is_some() && self.cpu.budget <= 0;
+            self.adapt(before_work);
         }
         let ran = self.count();
         let ok = self.cpu.why == Why::Lookup;
@@ -287,6 +294,14 @@ impl Run<'_> {
         if tf && ok && ran == 1 && !self.cpu.step_suppressed {
             self.cpu.s.pending_debug |= BS;
         }
+    }
+
+    /// The next slice is long if nearly all of this one was compiled code, which neither needs samples nor uses the stack.
+    fn adapt(&mut self, before: u64) {
+        let (all, compiled) =
+            (self.cpu.budget_mark - self.cpu.budget, self.cpu.cache.regions.work().0 - before);
+        let mostly = compiled as i64 >= all - all / 16;
+        self.next_slice = if mostly { LONG_SLICE } else { self.slice };
     }
 
     /// Brings the counts up to date; how many instructions ran since the last time.

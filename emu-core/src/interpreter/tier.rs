@@ -157,6 +157,8 @@ pub struct Place<'a> {
     pub offset: u64,
     /// The tier's number of the region that begins here.
     pub region: Option<u64>,
+    /// The current privilege level is 3.
+    pub user: bool,
     /// RIP.
     pub linear: u64,
     run: &'a Cpu,
@@ -191,7 +193,17 @@ impl Run<'_> {
         }
         let site = Site { key, era: cpu.cache.era };
         let region = cpu.cache.regions.id(entry.get().region.get());
-        tier.sample(&Place { site, mode: cpu.mode, frame: page.frame, offset, region, linear, run: cpu });
+        let user = cpu.cpl == 3;
+        tier.sample(&Place {
+            site,
+            user,
+            mode: cpu.mode,
+            frame: page.frame,
+            offset,
+            region,
+            linear,
+            run: cpu,
+        });
         install_finished(cpu, tier);
     }
 

@@ -1,5 +1,7 @@
 //! The software TLB: per bank, direct-mapped read and write entries {tag, addend}.
 //!
+//! Each PCID has banks of its own; what supervisor code uses without RFLAGS.AC is shared, as most of it is global.
+//!
 //! A probe is one load, xor and compare: `(linear ^ tag) <= 4096 - size` holds only for an access that lies wholly
 //! in the tagged page. Write tags stay invalid for pages that are clean (D = 0), ROM, code, or MMIO, so dirty
 //! flags, self-modifying code and dirty tracking cost nothing on hits.
@@ -7,7 +9,6 @@
 
 /// Entries per bank and direction.
 pub const ENTRIES: usize = 2048;
-const BANKS: usize = 4;
 
 /// Which translations are valid for the current privilege. `NEVER` is never filled: every access goes the slow way
 /// (alignment checks, data breakpoints).
@@ -30,16 +31,129 @@ pub struct Entry {
     pub addend: u64,
 }
 
+/// Entries of one bank in one address space.
+struct Set {
+    read: [Entry; ENTRIES],
+    write: [Entry; ENTRIES],
+    /// Every slot that is valid is in one of these.
+    global: Slots,
+    local: Slots,
+}
+
+/// Slots of a set, a bit each.
+struct Slots([u64; ENTRIES / 64]);
+
+impl Slots {
+    const NONE: Self = Self([0; ENTRIES / 64]);
+
+    fn insert(&mut self, slot: usize) {
+        self.0[slot >> 6] |= 1 << (slot & 63);
+    }
+
+    fn remove(&mut self, slot: usize) {
+        self.0[slot >> 6] &= !(1 << (slot & 63));
+    }
+
+    /// Takes all slots out.
+    fn drain(&mut self, mut f: impl FnMut(usize)) {
+        for (n, word) in self.0.iter_mut().enumerate() {
+            let mut bits = std::mem::take(word);
+            while bits != 0 {
+                f(n * 64 + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
+            }
+        }
+    }
+}
+
+impl Set {
+    fn new() -> Box<Self> {
+        let entries = std::array::from_fn(invalid);
+        Box::new(Self { read: entries, write: entries, global: Slots::NONE, local: Slots::NONE })
+    }
+
+    fn fill(&mut self, slot: usize, read: Entry, write: Entry, global: bool) {
+        (self.read[slot], self.write[slot]) = (read, write);
+        if global {
+            self.global.insert(slot);
+            self.local.remove(slot);
+        } else {
+            self.local.insert(slot);
+        }
+    }
+
+    fn flush(&mut self, keep_global: bool) {
+        let (read, write) = (&mut self.read, &mut self.write);
+        let mut clear = |slot| {
+            read[slot] = invalid(slot);
+            write[slot] = invalid(slot);
+        };
+        self.local.drain(&mut clear);
+        if !keep_global {
+            self.global.drain(&mut clear);
+        }
+    }
+
+    /// Forgets what lies in the region of `1 << shift` bytes around `linear`, which has these slots.
+    fn flush_region(&mut self, slots: std::ops::Range<usize>, linear: u64, shift: u32) {
+        for slot in slots {
+            for entry in [&mut self.read[slot], &mut self.write[slot]] {
+                if (entry.tag ^ linear) >> shift == 0 {
+                    *entry = invalid(slot);
+                }
+            }
+        }
+    }
+}
+
+/// Address spaces that are remembered at a time: as many as Linux gives PCIDs to on a CPU, and some.
+const SPACES: usize = 8;
+
+/// What the TLB holds for one PCID. Supervisor code's own pages are in a set that all share.
+struct Space {
+    pcid: u64,
+    user: Box<Set>,
+    supervisor_ac: Box<Set>,
+}
+
+/// Cells of a privilege and direction, by what the address of an access is made from: see [`Tlb::CELLS`].
+pub const CELLS: usize = 20;
+
+/// The last page that each kind of address has led to: a short cut of compiled code.
+#[repr(C)]
+struct Cells {
+    read: [Entry; CELLS],
+    write: [Entry; CELLS],
+    /// What they were filled from.
+    bank: Bank,
+}
+
+impl Cells {
+    fn new() -> Self {
+        Self { read: [Entry::NOWHERE; CELLS], write: [Entry::NOWHERE; CELLS], bank: Bank::Never }
+    }
+
+    fn clear(&mut self) {
+        for n in 0..CELLS {
+            self.read[n].tag = Entry::NOWHERE.tag;
+            self.write[n].tag = Entry::NOWHERE.tag;
+        }
+    }
+}
+
 pub struct Tlb {
-    /// The current bank's entries; `choose` keeps them inside `read` and `write`.
+    /// The current bank's entries; `choose` keeps them inside a set.
     current_read: *const Entry,
     current_write: *const Entry,
-    read: Box<[Entry; ENTRIES * BANKS]>,
-    write: Box<[Entry; ENTRIES * BANKS]>,
-    global: Box<[bool; ENTRIES * BANKS]>,
     bank: Bank,
-    /// Banks with anything in them.
-    used: [bool; BANKS],
+    /// Of supervisor code, and of user code.
+    cells: [Cells; 2],
+    supervisor: Box<Set>,
+    never: Box<Set>,
+    spaces: Vec<Space>,
+    current: usize,
+    /// The space to give up next.
+    victim: usize,
     /// Regions of which pieces of large pages (2 or 4 MiB) and of 1 GiB pages may be here or among fetched code.
     large: Regions<LARGE_SHIFT>,
     huge: Regions<HUGE_SHIFT>,
@@ -76,27 +190,52 @@ fn invalid(slot: usize) -> Entry {
     Entry { tag: (((slot ^ 1) as u64) % ENTRIES as u64) << 12, addend: 0 }
 }
 
-fn fresh() -> Box<[Entry; ENTRIES * BANKS]> {
-    Box::new(std::array::from_fn(invalid))
+impl Entry {
+    /// An entry that no access hits: a page in the middle of the addresses that are not canonical, and above 4 GiB. A guest
+    /// that asks for it all the same finds an empty page of our own.
+    const NOWHERE: Self = Self { tag: 0x6E6F_7768_6572_6000, addend: 0 };
 }
+
+/// Where compiled code ends up that accesses the page of [`Entry::NOWHERE`].
+static EMPTY: EmptyPage = EmptyPage(std::cell::UnsafeCell::new([0; 8192]));
+
+#[repr(align(4096))]
+struct EmptyPage(std::cell::UnsafeCell<[u8; 8192]>);
+
+// SAFETY: no Rust code reads or writes it; what guests find there does not matter.
+unsafe impl Sync for EmptyPage {}
 
 impl Tlb {
     /// Where the pointers to the current bank's entries are, for compiled code.
     pub const READ: usize = std::mem::offset_of!(Self, current_read);
     pub const WRITE: usize = std::mem::offset_of!(Self, current_write);
+    /// Where the cells are, for compiled code: those of supervisor code, then those of user code; in each the ones for
+    /// reads, then those for writes.
+    pub const CELLS: usize = std::mem::offset_of!(Self, cells);
+    pub const CELLS_BYTES: usize = size_of::<Cells>();
 
     pub fn new() -> Self {
         let mut tlb = Self {
             current_read: std::ptr::null(),
             current_write: std::ptr::null(),
-            read: fresh(),
-            write: fresh(),
-            global: Box::new([false; ENTRIES * BANKS]),
             bank: Bank::Supervisor,
-            used: [false; BANKS],
+            cells: [Cells::new(), Cells::new()],
+            supervisor: Set::new(),
+            never: Set::new(),
+            spaces: vec![Space { pcid: 0, user: Set::new(), supervisor_ac: Set::new() }],
+            current: 0,
+            victim: 0,
             large: Regions::NONE,
             huge: Regions::NONE,
         };
+        let empty = EMPTY.0.get() as u64;
+        for cells in &mut tlb.cells {
+            for n in 0..CELLS {
+                let nowhere = Entry::NOWHERE.tag;
+                cells.read[n] = Entry { tag: nowhere, addend: empty.wrapping_sub(nowhere) };
+                cells.write[n] = cells.read[n];
+            }
+        }
         tlb.choose(Bank::Supervisor);
         tlb
     }
@@ -105,42 +244,79 @@ impl Tlb {
         self.bank
     }
 
+    fn set(&self, bank: Bank) -> &Set {
+        match bank {
+            Bank::Supervisor => &self.supervisor,
+            Bank::SupervisorAc => &self.spaces[self.current].supervisor_ac,
+            Bank::User => &self.spaces[self.current].user,
+            Bank::Never => &self.never,
+        }
+    }
+
+    fn set_mut(&mut self, bank: Bank) -> &mut Set {
+        match bank {
+            Bank::Supervisor => &mut self.supervisor,
+            Bank::SupervisorAc => &mut self.spaces[self.current].supervisor_ac,
+            Bank::User => &mut self.spaces[self.current].user,
+            Bank::Never => &mut self.never,
+        }
+    }
+
     /// Makes a bank current.
+    #[inline]
     pub fn choose(&mut self, bank: Bank) {
         self.bank = bank;
-        self.current_read = &raw const self.read[bank as usize * ENTRIES];
-        self.current_write = &raw const self.write[bank as usize * ENTRIES];
+        self.point();
+        // The cells of a privilege hold what one bank says.
+        for (user, cells) in self.cells.iter_mut().enumerate() {
+            let concerned = bank == Bank::Never || (user == 1) == (bank == Bank::User);
+            if concerned && cells.bank != bank {
+                cells.bank = bank;
+                cells.clear();
+            }
+        }
+    }
+
+    fn point(&mut self) {
+        let set = self.set(self.bank);
+        let (read, write) = (set.read.as_ptr(), set.write.as_ptr());
+        (self.current_read, self.current_write) = (read, write);
+    }
+
+    fn clear_cells(&mut self) {
+        self.cells.iter_mut().for_each(Cells::clear);
     }
 
     /// The current bank's entry for reads at `linear`, valid or not.
     #[inline(always)]
     pub fn read_entry(&self, linear: u64) -> Entry {
-        // SAFETY: `choose` points at ENTRIES entries of `read`, whose allocation never moves; the index is below.
+        // SAFETY: `point` has taken this from ENTRIES entries of a boxed set, which is never moved or dropped; the index
+        // is below.
         unsafe { *self.current_read.add((linear >> 12) as usize & (ENTRIES - 1)) }
     }
 
     /// The current bank's entry for writes at `linear`, valid or not.
     #[inline(always)]
     pub fn write_entry(&self, linear: u64) -> Entry {
-        // SAFETY: as above, in `write`.
+        // SAFETY: as above.
         unsafe { *self.current_write.add((linear >> 12) as usize & (ENTRIES - 1)) }
     }
 
     /// As [`Self::read_entry`], of any bank.
     #[inline(always)]
     pub fn read_entry_of(&self, bank: Bank, linear: u64) -> Entry {
-        self.read[Self::slot(bank, linear)]
+        self.set(bank).read[Self::slot(linear)]
     }
 
     /// As [`Self::write_entry`], of any bank.
     #[inline(always)]
     pub fn write_entry_of(&self, bank: Bank, linear: u64) -> Entry {
-        self.write[Self::slot(bank, linear)]
+        self.set(bank).write[Self::slot(linear)]
     }
 
     #[inline(always)]
-    fn slot(bank: Bank, linear: u64) -> usize {
-        (bank as usize * ENTRIES) | ((linear >> 12) as usize & (ENTRIES - 1))
+    fn slot(linear: u64) -> usize {
+        (linear >> 12) as usize & (ENTRIES - 1)
     }
 
     /// Remembers a page: where it may be read and written directly.
@@ -149,13 +325,17 @@ impl Tlb {
         if bank == Bank::Never {
             return;
         }
-        let slot = Self::slot(bank, linear);
+        let slot = Self::slot(linear);
         let make =
             |host: Option<u64>| host.map_or(invalid(slot), |h| Entry { tag, addend: h.wrapping_sub(tag) });
-        self.used[bank as usize] = true;
-        self.read[slot] = make(read);
-        self.write[slot] = make(write);
-        self.global[slot] = global;
+        let (read, write) = (make(read), make(write));
+        let set = self.set_mut(bank);
+        let old = (set.read[slot], set.write[slot]);
+        set.fill(slot, read, write, global);
+        // A cell must not know a page longer than the entry it is from, if that page goes elsewhere now.
+        if old.0.tag == tag && (old.0.addend != read.addend || (old.1.tag == tag && write.tag != tag)) {
+            self.clear_cells();
+        }
     }
 
     /// A piece of a page of `offset_mask + 1` bytes is remembered, here or as code: [`Self::flush_page`] must find it by
@@ -169,65 +349,99 @@ impl Tlb {
         }
     }
 
-    /// Forgets everything, or all but global pages.
+    /// Forgets everything, or all but global pages, of all address spaces.
     pub fn flush(&mut self, keep_global: bool) {
         if !keep_global {
             (self.large, self.huge) = (Regions::NONE, Regions::NONE);
         }
-        for bank in 0..Bank::Never as usize {
-            if self.used[bank] {
-                self.used[bank] = keep_global;
-                self.flush_bank(bank, keep_global);
-            }
+        self.supervisor.flush(keep_global);
+        for space in &mut self.spaces {
+            space.user.flush(keep_global);
+            space.supervisor_ac.flush(keep_global);
         }
+        self.clear_cells();
     }
 
-    fn flush_bank(&mut self, bank: usize, keep_global: bool) {
-        for slot in bank * ENTRIES..(bank + 1) * ENTRIES {
-            if !(keep_global && self.global[slot]) {
-                self.read[slot] = invalid(slot);
-                self.write[slot] = invalid(slot);
+    /// Another address space becomes the current one; `keep` says whether what is remembered of it still holds (Intel SDM
+    /// Vol. 3A 4.10.4.1, MOV to CR3). Which one it is, for [`super::cache`], and whether it was remembered.
+    pub fn switch(&mut self, pcid: u64, keep: bool) -> (usize, bool) {
+        let found = self.spaces.iter().position(|space| space.pcid == pcid);
+        let index = found.unwrap_or_else(|| self.take_space(pcid));
+        let kept = keep && found.is_some();
+        self.supervisor.flush(true);
+        if !kept {
+            self.spaces[index].user.flush(true);
+            self.spaces[index].supervisor_ac.flush(true);
+        }
+        self.current = index;
+        self.point();
+        self.clear_cells();
+        (index, kept)
+    }
+
+    fn take_space(&mut self, pcid: u64) -> usize {
+        if self.spaces.len() < SPACES {
+            self.spaces.push(Space { pcid, user: Set::new(), supervisor_ac: Set::new() });
+            return self.spaces.len() - 1;
+        }
+        self.victim = (self.victim + 1) % SPACES;
+        if self.victim == self.current {
+            self.victim = (self.victim + 1) % SPACES;
+        }
+        let space = &mut self.spaces[self.victim];
+        space.pcid = pcid;
+        space.user.flush(false);
+        space.supervisor_ac.flush(false);
+        self.victim
+    }
+
+    /// Forgets one address space that is not the current one, or a page of it (INVPCID). Which one it was.
+    pub fn flush_other(&mut self, pcid: u64, page: Option<u64>) -> Option<usize> {
+        let index = self.spaces.iter().position(|space| space.pcid == pcid)?;
+        let space = &mut self.spaces[index];
+        for set in [&mut space.user, &mut space.supervisor_ac] {
+            match page {
+                // Whatever the page's size.
+                Some(linear) => set.flush_region(0..ENTRIES, linear, HUGE_SHIFT),
+                None => set.flush(true),
             }
         }
+        Some(index)
     }
 
     /// Forgets the page of one linear address in all banks, all of it if it is large (Intel SDM Vol. 3A 4.10.2.3).
     /// Whether it may be large.
     pub fn flush_page(&mut self, linear: u64) -> bool {
-        let slot = (linear >> 12) as usize & (ENTRIES - 1);
-        if self.huge.contains(linear) {
-            self.flush_region(0..ENTRIES, linear, HUGE_SHIFT);
-        } else if self.large.contains(linear) {
+        let slot = Self::slot(linear);
+        let huge = self.huge.contains(linear);
+        let large = self.large.contains(linear);
+        let (slots, shift) = if huge {
+            (0..ENTRIES, HUGE_SHIFT)
+        } else if large {
             let first = slot & !((1 << (LARGE_SHIFT - 12)) - 1);
-            self.flush_region(first..first + (1 << (LARGE_SHIFT - 12)), linear, LARGE_SHIFT);
+            (first..first + (1 << (LARGE_SHIFT - 12)), LARGE_SHIFT)
         } else {
-            self.flush_region(slot..slot + 1, linear, 12);
-            return false;
+            (slot..slot + 1, 12)
+        };
+        self.supervisor.flush_region(slots.clone(), linear, shift);
+        for space in &mut self.spaces {
+            space.user.flush_region(slots.clone(), linear, shift);
+            space.supervisor_ac.flush_region(slots.clone(), linear, shift);
         }
-        true
-    }
-
-    /// Forgets what lies in the region of `1 << shift` bytes around `linear`, which has these slots of each bank.
-    fn flush_region(&mut self, slots: std::ops::Range<usize>, linear: u64, shift: u32) {
-        for bank in [Bank::Supervisor, Bank::SupervisorAc, Bank::User] {
-            for n in slots.clone() {
-                let slot = bank as usize * ENTRIES + n;
-                for entry in [&mut self.read[slot], &mut self.write[slot]] {
-                    if (entry.tag ^ linear) >> shift == 0 {
-                        *entry = invalid(slot);
-                    }
-                }
-            }
-        }
+        self.clear_cells();
+        huge || large
     }
 
     /// Takes away direct writes to one host page, at whatever linear address.
     pub fn protect(&mut self, host_page: u64) {
-        for slot in 0..ENTRIES * Bank::Never as usize {
-            let entry = self.write[slot];
-            if entry.tag.wrapping_add(entry.addend) == host_page {
-                self.write[slot] = invalid(slot);
+        let spaces = self.spaces.iter_mut().flat_map(|space| [&mut space.user, &mut space.supervisor_ac]);
+        for set in spaces.chain([&mut self.supervisor]) {
+            for (slot, entry) in set.write.iter_mut().enumerate() {
+                if entry.tag.wrapping_add(entry.addend) == host_page {
+                    *entry = invalid(slot);
+                }
             }
         }
+        self.clear_cells();
     }
 }

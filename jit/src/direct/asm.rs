@@ -93,8 +93,9 @@ pub enum Routine {
     Far,
     /// RAX: the target of an indirect branch.
     Indirect,
-    /// Called: RAX linear, EDX size, ECX 1 for writes; ZF clear if the TLB hits now. Changes RCX, RDX and XMM0-1 only.
-    Fill,
+    /// Called: RAX linear, RDX the cell to fill: for an access of `1 << shift` bytes. ZF is clear if the TLB hits; then RAX
+    /// is the address in this process. Else RAX stays. Changes RCX, RDX and XMM0-1 only.
+    Probe { shift: u8, write: bool },
     /// Called: EAX = AH, AL as LAHF and SETO leave them, of the lazy flags. Changes RCX, RDX and XMM0-1 only.
     Status,
     /// Called: RSI: a [`emu_core::interpreter::tier::Single`]. EAX as [`emu_core::interpreter::tier::interpret`] answers.
@@ -405,6 +406,12 @@ impl Asm {
 
     pub fn call_reg(&mut self, to: Reg) {
         self.rr(Width::D, &[0xFF], 2, to);
+    }
+
+    /// MOVUPS from memory and to memory, through XMM0.
+    pub fn copy16(&mut self, to: Mem, from: Mem) {
+        self.movups(false, 0, from);
+        self.movups(true, 0, to);
     }
 
     pub fn jmp_mem(&mut self, mem: Mem) {

@@ -283,7 +283,7 @@ impl Direct<'_> {
             return self.get(w, RAX, super::registers::number(i.op0_register()));
         }
         self.address(i);
-        self.probe(if self.long() { 8 } else { 4 }, false);
+        self.probe(if self.long() { 8 } else { 4 }, false, super::memory::cell_of(i));
         self.asm.load(w, RAX, at(RAX, 0));
     }
 

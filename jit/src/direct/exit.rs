@@ -24,10 +24,11 @@ pub enum Stub {
         label: Label,
         exit: Exit,
     },
-    /// A TLB miss: RAX is the linear address.
+    /// A cell that does not know the page: RAX is the linear address.
     Miss {
         label: Label,
-        retry: Label,
+        found: Label,
+        cell: usize,
         size: u32,
         write: bool,
         exit: Exit,
@@ -118,9 +119,9 @@ impl Direct<'_> {
         self.write_exit(&exit);
     }
 
-    pub fn miss(&mut self, label: Label, retry: Label, size: u32, write: bool) {
+    pub fn miss(&mut self, label: Label, found: Label, cell: usize, size: u32, write: bool) {
         let exit = self.exit(Leave::Miss);
-        self.stubs.push(Stub::Miss { label, retry, size, write, exit });
+        self.stubs.push(Stub::Miss { label, found, cell, size, write, exit });
     }
 
     /// Everything into the `Cpu` but RIP.
@@ -160,12 +161,12 @@ impl Direct<'_> {
                     self.write_exit(&exit);
                     exit.off
                 }
-                Stub::Miss { label, retry, size, write, exit } => {
+                Stub::Miss { label, found, cell, size, write, exit } => {
                     self.asm.bind(label);
-                    self.asm.constant(RDX, size.into());
-                    self.asm.constant(RCX, write.into());
-                    self.asm.call_routine(Routine::Fill);
-                    self.asm.jcc(cc::NE, retry);
+                    self.asm.lea(Width::Q, RDX, at(CPU, cell));
+                    let shift = size.trailing_zeros() as u8;
+                    self.asm.call_routine(Routine::Probe { shift, write });
+                    self.asm.jcc(cc::NE, found);
                     self.write_exit(&exit);
                     exit.off
                 }

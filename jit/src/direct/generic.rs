@@ -470,7 +470,7 @@ impl Direct<'_> {
     ) -> Option<Reg> {
         let n = (0..i.op_count()).find(|n| i.op_kind(*n) == OpKind::Memory)?;
         let size = i.memory_size().size() as u32;
-        if !(1..=16).contains(&size) {
+        if !size.is_power_of_two() || size > 16 {
             return None;
         }
         self.address(i);
@@ -482,7 +482,7 @@ impl Direct<'_> {
             self.lose_flags();
             self.interpret_if(cc::NE);
         }
-        self.probe(size, writes(access[n as usize]));
+        self.probe(size, writes(access[n as usize]), memory::cell_of(i));
         // Flags are brought through RAX.
         let reads = matches!(family, Family::Reads | Family::Exact { .. });
         let pointer = if reads || matches!(family, Family::Step { .. }) {

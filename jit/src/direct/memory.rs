@@ -7,7 +7,23 @@ use emu_core::interpreter::{Mode, layout};
 use iced_x86::{Instruction, OpKind, Register};
 
 const PAGE: i32 = 4096;
-const PAGE_SHIFT: u32 = 12;
+
+/// Cells besides those of the sixteen registers.
+const RIP_RELATIVE: usize = 16;
+const INDEX_ONLY: usize = 17;
+const THROUGH_FS: usize = 18;
+const THROUGH_GS: usize = 19;
+
+/// Which cell knows the page that an operand's address leads to.
+pub fn cell_of(i: &Instruction) -> usize {
+    match (i.memory_segment(), i.memory_base(), i.memory_index()) {
+        (Register::FS, ..) => THROUGH_FS,
+        (Register::GS, ..) => THROUGH_GS,
+        (_, Register::None, Register::None) | (_, Register::RIP, _) => RIP_RELATIVE,
+        (_, Register::None, _) => INDEX_ONLY,
+        (_, base, _) => number(base),
+    }
+}
 
 /// Whether the address of the memory operand can be computed here: the mode's own address size, in a segment that needs
 /// no check.
@@ -80,21 +96,19 @@ impl Direct<'_> {
 
     /// From the linear address in RAX to that in this process; leaves if `size` bytes cannot be accessed there. Changes
     /// RCX and RDX.
-    pub fn probe(&mut self, size: u32, write: bool) {
-        let table = if write { layout::TLB_WRITE } else { layout::TLB_READ };
-        let entry = layout::TLB_ENTRY_BYTES.trailing_zeros();
-        let retry = self.asm.here();
-        self.asm.mov(Width::D, RCX, RAX);
-        self.asm.shift(Width::D, Shift::Shr, RCX, (PAGE_SHIFT - entry) as u8);
-        self.asm.alu_imm(Width::D, Alu::And, RCX, ((layout::TLB_ENTRIES - 1) << entry) as i32);
-        self.asm.alu_mem(Width::Q, Alu::Add, RCX, at(CPU, table));
+    ///
+    /// Addresses that are made from the same register tend to lead to the same page as last time: the cell of the register
+    /// knows it. Only behind it comes the TLB itself.
+    pub fn probe(&mut self, size: u32, write: bool, cell: usize) {
+        let cell = layout::cell(self.region.user, write, cell);
         self.asm.mov(Width::Q, RDX, RAX);
-        self.asm.alu_mem(Width::Q, Alu::Xor, RDX, at(RCX, layout::TLB_TAG));
+        self.asm.alu_mem(Width::Q, Alu::Xor, RDX, at(CPU, cell + layout::TLB_TAG));
         self.asm.alu_imm(Width::Q, Alu::Cmp, RDX, PAGE - size as i32);
         self.lose_flags();
         let miss = self.asm.label();
         self.asm.jcc(cc::A, miss);
-        self.miss(miss, retry, size, write);
-        self.asm.alu_mem(Width::Q, Alu::Add, RAX, at(RCX, layout::TLB_ADDEND));
+        self.asm.alu_mem(Width::Q, Alu::Add, RAX, at(CPU, cell + layout::TLB_ADDEND));
+        let found = self.asm.here();
+        self.miss(miss, found, cell, size, write);
     }
 }

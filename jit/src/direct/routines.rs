@@ -19,7 +19,7 @@ pub struct Routines {
     /// `extern "C" fn(*mut Cpu, *const u8) -> u32`.
     pub enter: usize,
     pub unlinked: usize,
-    offsets: [(Routine, usize); 6],
+    offsets: Vec<(Routine, usize)>,
 }
 
 impl Routines {
@@ -36,21 +36,24 @@ impl Routines {
         write_far(&mut asm, leave_unlinked);
         let indirect = begin(&mut asm);
         write_indirect(&mut asm);
-        let fill = begin(&mut asm);
-        write_fill(&mut asm);
         let status = begin(&mut asm);
         write_status(&mut asm);
         let interpret = begin(&mut asm);
         write_interpret(&mut asm);
+        let mut probes = Vec::new();
+        for (shift, write) in (0..=4).flat_map(|shift| [(shift, false), (shift, true)]) {
+            probes.push((Routine::Probe { shift, write }, begin(&mut asm)));
+            write_probe(&mut asm, shift, write);
+        }
         asm.link()?;
-        let offsets = [
+        let mut offsets = vec![
             (Routine::Near, near),
             (Routine::Far, far),
             (Routine::Indirect, indirect),
-            (Routine::Fill, fill),
             (Routine::Status, status),
             (Routine::Interpret, interpret),
         ];
+        offsets.extend(probes);
         Some(Self { code: asm.code, enter, unlinked, offsets })
     }
 
@@ -142,19 +145,37 @@ fn call_kept(asm: &mut Asm, function: u64) {
     asm.alu_imm(Width::Q, Alu::Add, RSP, ROOM);
 }
 
-fn write_fill(asm: &mut Asm) {
+/// The TLB itself, and on a miss the page tables.
+fn write_probe(asm: &mut Asm, shift: u8, write: bool) {
+    const PAGE: i32 = 4096;
+    let table = if write { layout::TLB_WRITE } else { layout::TLB_READ };
+    let entry = layout::TLB_ENTRY_BYTES.trailing_zeros();
+    let (miss, again) = (asm.label(), asm.here());
+    asm.mov(Width::D, RCX, RAX);
+    asm.shift(Width::D, Shift::Shr, RCX, 12 - entry as u8);
+    asm.alu_imm(Width::D, Alu::And, RCX, ((layout::TLB_ENTRIES - 1) << entry) as i32);
+    asm.alu_mem(Width::Q, Alu::Add, RCX, at(RDI, table));
     asm.push(RAX);
-    asm.push(RDI);
-    LOST.iter().for_each(|reg| asm.push(*reg));
-    asm.mov(Width::Q, RSI, RAX);
-    asm.push(RAX); // alignment
-    call_kept(asm, tier::fill as *const () as u64);
-    asm.pop(RCX);
-    asm.test(Width::D, RAX, RAX);
-    LOST.iter().rev().for_each(|reg| asm.pop(*reg));
-    asm.pop(RDI);
+    asm.alu_mem(Width::Q, Alu::Xor, RAX, at(RCX, layout::TLB_TAG));
+    asm.alu_imm(Width::Q, Alu::Cmp, RAX, PAGE - (1 << shift));
     asm.pop(RAX);
+    asm.jcc(cc::A, miss);
+    asm.copy16(at(RDX, layout::TLB_TAG), at(RCX, layout::TLB_TAG));
+    asm.alu_mem(Width::Q, Alu::Add, RAX, at(RCX, layout::TLB_ADDEND));
+    asm.test(Width::Q, RSP, RSP); // ZF is clear
     asm.ret();
+    asm.bind(miss);
+    // The region's call has made RSP a multiple of 16; these are eight registers.
+    const KEPT_HERE: [Reg; 3] = [RAX, RDX, RDI];
+    KEPT_HERE.iter().chain(&LOST).for_each(|reg| asm.push(*reg));
+    asm.mov(Width::Q, RSI, RAX);
+    asm.constant(RDX, 1 << shift);
+    asm.constant(RCX, write.into());
+    call_kept(asm, tier::fill as *const () as u64);
+    asm.test(Width::D, RAX, RAX);
+    LOST.iter().rev().chain(KEPT_HERE.iter().rev()).for_each(|reg| asm.pop(*reg));
+    asm.jcc(cc::NE, again);
+    asm.ret(); // ZF is set
 }
 
 fn write_status(asm: &mut Asm) {

@@ -32,7 +32,7 @@ impl Direct<'_> {
             Width::D => 4,
             Width::Q => 8,
         };
-        self.probe(size, write);
+        self.probe(size, write, memory::cell_of(i));
     }
 
     /// Operand `n` into RCX, upper bits as they come.

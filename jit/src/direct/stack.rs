@@ -18,7 +18,7 @@ impl Direct<'_> {
     pub fn load_top(&mut self) {
         let w = self.address_width();
         self.get(w, RAX, SP);
-        self.probe(self.slot_bytes() as u32, false);
+        self.probe(self.slot_bytes() as u32, false, SP);
         self.asm.load(w, RAX, at(RAX, 0));
     }
 
@@ -32,7 +32,7 @@ impl Direct<'_> {
                 self.asm.lea(w, RAX, Mem { base: RAX, disp: -bytes });
             }
         }
-        self.probe(bytes as u32, true);
+        self.probe(bytes as u32, true, SP);
     }
 
     /// Pushes RIP at an offset of the region.
@@ -82,7 +82,7 @@ fn leave(d: &mut Direct<'_>, _: &Instruction) {
     let w = d.address_width();
     d.rescue_if_live(&[SP, BP]);
     d.get(w, RAX, BP);
-    d.probe(d.slot_bytes() as u32, false);
+    d.probe(d.slot_bytes() as u32, false, BP);
     d.asm.load(w, RAX, at(RAX, 0));
     d.get(w, RCX, BP);
     d.asm.lea(w, RCX, Mem { base: RCX, disp: d.slot_bytes() });

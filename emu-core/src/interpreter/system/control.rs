@@ -132,14 +132,14 @@ pub fn set_cr0(cpu: &mut Cpu, value: u64) -> Result<(), Faulted> {
 
 fn set_cr3(cpu: &mut Cpu, value: u64) -> Result<(), Faulted> {
     let pcid = cpu.s.cr4 & cr4::PCIDE != 0;
+    let keep = pcid && value & NO_FLUSH != 0;
     let value = if pcid { value & !NO_FLUSH } else { value };
     if value & BEYOND != 0 {
         return Err(cpu.gp(0));
     }
     cpu.s.pdpte = pdpte_for(cpu, value)?;
     cpu.s.cr3 = value;
-    // Translations are not tagged with PCIDs: keeping them is allowed, never required (SDM 4.10.4.1).
-    cpu.flush_tlb(true);
+    cpu.switch_space(keep);
     Ok(())
 }
 
@@ -251,7 +251,7 @@ pub fn invlpg(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     Ok(())
 }
 
-/// INVPCID (Intel SDM Vol. 2A): the TLB holds translations of the current PCID only, and global ones.
+/// INVPCID (Intel SDM Vol. 2A).
 pub fn invpcid(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     cpu.require_ring_0()?;
     let kind = if cpu.mode.long { cpu.reg::<u64>(op.a) } else { u64::from(cpu.reg::<u32>(op.a)) };
@@ -269,10 +269,11 @@ pub fn invpcid(cpu: &mut Cpu, op: &Op) -> Result<(), Faulted> {
     let current = if enabled { cpu.s.cr3 & PCID } else { 0 };
     match kind {
         0 if pcid == current => cpu.flush_page(linear),
-        1 if pcid == current => cpu.flush_tlb(true),
+        0 => cpu.forget_other_space(pcid, Some(linear)),
+        1 if pcid == current => cpu.switch_space(false),
+        1 => cpu.forget_other_space(pcid, None),
         2 => cpu.flush_tlb(false),
-        3 => cpu.flush_tlb(true),
-        _ => {}
+        _ => cpu.flush_tlb(true),
     }
     Ok(())
 }

@@ -215,7 +215,7 @@ fn load(cpu: &mut Cpu, image: &Image, how: How, pdpte: Option<[u64; 4]>) -> Resu
     if let (Some(cr3), Some(pdpte)) = (image.cr3, pdpte) {
         cpu.s.cr3 = cr3;
         cpu.s.pdpte = pdpte;
-        cpu.flush_tlb(true);
+        cpu.switch_space(false);
     }
     let nested = if how.nests() { rflags::NT } else { 0 };
     cpu.rip = image.ip;
