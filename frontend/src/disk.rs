@@ -18,10 +18,21 @@ impl FileDisk {
     /// # Errors
     /// Not a readable and writable file of whole sectors, or in use by another machine.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_as(path, "reading and writing", true)
+    }
+
+    /// An image that is only read, by as many as like.
+    ///
+    /// # Errors
+    /// Not a readable file of whole sectors, or a machine is writing to it.
+    pub fn open_to_read(path: &Path) -> Result<Self> {
+        Self::open_as(path, "reading", false)
+    }
+
+    fn open_as(path: &Path, purpose: &str, write: bool) -> Result<Self> {
         let name = path.display();
-        let file = OpenOptions::new().read(true).write(true).open(path);
-        let file =
-            file.with_context(|| format!("cannot open the disk image {name} for reading and writing"))?;
+        let file = OpenOptions::new().read(true).write(write).open(path);
+        let file = file.with_context(|| format!("cannot open the disk image {name} for {purpose}"))?;
         let about = file.metadata().with_context(|| format!("cannot look at {name}"))?;
         if !about.is_file() {
             bail!("{name} is not a file, so it cannot be a disk image");
@@ -29,7 +40,7 @@ impl FileDisk {
         if about.len() == 0 || about.len() % SECTOR != 0 {
             bail!("{name} is {} bytes long; a raw disk image is a multiple of {SECTOR} bytes", about.len());
         }
-        match file.try_lock() {
+        match if write { file.try_lock() } else { file.try_lock_shared() } {
             Ok(()) => Ok(Self { file, sectors: about.len() / SECTOR }),
             Err(TryLockError::WouldBlock) => bail!("the disk image {name} is in use by another machine"),
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {name}")),

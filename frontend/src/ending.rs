@@ -21,6 +21,8 @@ pub enum Ending {
     TooLate(String),
     /// The guest wrote this value to the isa-debug-exit port.
     GuestExit(u32),
+    /// Two engines in lockstep have come to different states.
+    Apart(String),
     /// A signal ended the program.
     Signal(i32),
 }
@@ -35,6 +37,7 @@ impl Ending {
             Self::PowerOff | Self::Quit | Self::ScriptDone | Self::Reset => 0,
             Self::KernelPanic => 4,
             Self::TooLate(_) => 6,
+            Self::Apart(_) => 8,
             // QEMU's isa-debug-exit, which test kernels expect: (value << 1) | 1, of which a process keeps 8 bits.
             Self::GuestExit(value) => value.to_le_bytes()[0] << 1 | 1,
             Self::Signal(number) => u8::try_from(*number).unwrap_or(0).saturating_add(128),
@@ -48,7 +51,7 @@ impl Ending {
             Self::Quit | Self::ScriptDone => None,
             Self::Reset => Some("the guest has reset the machine".into()),
             Self::KernelPanic => Some("the guest's kernel has panicked".into()),
-            Self::TooLate(what) => Some(what.clone()),
+            Self::TooLate(what) | Self::Apart(what) => Some(what.clone()),
             Self::GuestExit(value) => Some(format!("the guest has ended the run with value {value:#x}")),
             Self::Signal(number) => Some(format!("ended by signal {number}")),
         }
@@ -69,7 +72,8 @@ mod tests {
     fn guests_codes_are_odd_and_ours_are_even() {
         assert_eq!(Ending::GuestExit(0x10).code(), 0x21);
         assert_eq!(Ending::GuestExit(0xFFFF_FFFF).code(), 0xFF);
-        for ours in [Ending::PowerOff, Ending::KernelPanic, Ending::TooLate(String::new())] {
+        let apart = Ending::Apart(String::new());
+        for ours in [Ending::PowerOff, Ending::KernelPanic, Ending::TooLate(String::new()), apart] {
             assert_eq!(ours.code() % 2, 0);
         }
         assert_eq!(Ending::Signal(15).code(), 143);

@@ -9,6 +9,7 @@ pub enum Wish {
     Reset,
     PowerButton,
     Status,
+    NextEngine,
 }
 
 /// One piece of terminal input after the escape key has been taken out.
@@ -21,7 +22,8 @@ pub enum Typed {
 pub const HELP: &str = "\
 Ctrl-A x   quit            Ctrl-A p        press the power button
 Ctrl-A s   save the state  Ctrl-A r        press the reset button
-Ctrl-A i   how it is doing Ctrl-A Ctrl-A   send a Ctrl-A to the guest
+Ctrl-A i   how it is doing Ctrl-A e        go on under the next engine
+Ctrl-A h   this list       Ctrl-A Ctrl-A   send a Ctrl-A to the guest
 ";
 
 const CTRL_A: u8 = 1;
@@ -47,6 +49,7 @@ impl Escape {
             b'r' => Typed::Wish(Wish::Reset),
             b'p' => Typed::Wish(Wish::PowerButton),
             b'i' => Typed::Wish(Wish::Status),
+            b'e' => Typed::Wish(Wish::NextEngine),
             _ => Typed::Wish(Wish::Help),
         })
     }

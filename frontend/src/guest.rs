@@ -2,13 +2,11 @@
 
 use crate::disk::FileDisk;
 use crate::files;
-use crate::options::{EngineChoice, Run};
+use crate::options::Run;
 use crate::quantity::{seconds, shown_size};
 use anyhow::{Context, Result, bail};
 use emu_core::Engine;
-use emu_core::interpreter::Interpreter;
 use emu_core::isa::cpuid;
-use jit::{Jit, Options};
 use machine::{Cpu, Disk, Firmware, Linux, Machine, MachineConfig, TimeMode};
 use std::path::{Path, PathBuf};
 
@@ -18,14 +16,41 @@ pub struct Built {
     pub summary: String,
 }
 
-pub fn build(run: &Run) -> Result<Built> {
-    match &run.state.restore {
-        Some(path) => restore(run, path),
-        None => start(run),
+/// What is in the drives.
+pub struct Media {
+    disks: Vec<Box<dyn Disk>>,
+    floppy: Option<Box<dyn Disk>>,
+}
+
+/// The PC's places for hard disks.
+const DISKS: usize = 4;
+
+impl Media {
+    /// # Errors
+    /// There are more disks than places for them.
+    pub fn new(disks: Vec<Box<dyn Disk>>, floppy: Option<Box<dyn Disk>>) -> Result<Self> {
+        if disks.len() > DISKS {
+            bail!("--disk was given {} times; the PC has room for {DISKS} disks", disks.len());
+        }
+        Ok(Self { disks, floppy })
+    }
+
+    /// The images that the command line names, to be written to.
+    pub fn open(run: &Run) -> Result<Self> {
+        let open = |path: &Path| FileDisk::open(path).map(|disk| Box::new(disk) as Box<dyn Disk>);
+        let disks = run.guest.disk.iter().map(|path| open(path)).collect::<Result<_>>()?;
+        Self::new(disks, run.guest.floppy.as_deref().map(open).transpose()?)
     }
 }
 
-fn start(run: &Run) -> Result<Built> {
+pub fn build(run: &Run, engine: Box<dyn Engine>, media: Media) -> Result<Built> {
+    match &run.state.restore {
+        Some(path) => restore(run, path, engine, media),
+        None => start(run, engine, media),
+    }
+}
+
+fn start(run: &Run, engine: Box<dyn Engine>, media: Media) -> Result<Built> {
     let cpu = cpu(run.pc.cpu.as_deref())?;
     let name = cpu.name.clone();
     let mut config = MachineConfig::new(run.pc.memory, cpu, time(run));
@@ -34,27 +59,29 @@ fn start(run: &Run) -> Result<Built> {
         config.firmware = Some(firmware(run)?);
     }
     config.rtc_start = run.time.rtc;
-    add_media(&mut config, run)?;
-    let machine = Machine::new(config, engine(run.pc.engine))?;
+    complete(&mut config, run, media);
+    let machine = Machine::new(config, engine)?;
     let boots = boots(run);
     let summary =
         format!("{} of memory, CPU {name}, {}, {boots}", shown_size(run.pc.memory), timing(time(run)));
     Ok(Built { machine, summary })
 }
 
-fn restore(run: &Run, path: &Path) -> Result<Built> {
+fn restore(run: &Run, path: &Path, engine: Box<dyn Engine>, media: Media) -> Result<Built> {
     let state = files::read("saved state", path)?;
-    let restored = restored(run, &state).with_context(|| format!("cannot restore {}", path.display()))?;
+    let restored = restored(run, &state, engine, media);
+    let restored = restored.with_context(|| format!("cannot restore {}", path.display()))?;
     let time = timing(time(run));
     let summary = format!("restored {}, {time}, at {} s", path.display(), seconds(restored.now()));
     Ok(Built { machine: restored, summary })
 }
 
-fn restored(run: &Run, state: &[u8]) -> Result<Machine> {
+/// A machine from the bytes of a saved one.
+pub fn restored(run: &Run, state: &[u8], engine: Box<dyn Engine>, media: Media) -> Result<Machine> {
     let saved = machine::snapshot::describe(state)?;
     let mut config = MachineConfig::new(saved.memory, cpu(Some(&saved.cpu))?, time(run));
-    add_media(&mut config, run)?;
-    Ok(Machine::restore(&mut &state[..], config, engine(run.pc.engine))?)
+    complete(&mut config, run, media);
+    Ok(Machine::restore(&mut &state[..], config, engine)?)
 }
 
 fn time(run: &Run) -> TimeMode {
@@ -62,23 +89,13 @@ fn time(run: &Run) -> TimeMode {
 }
 
 /// What both a new and a restored machine take from the command line.
-fn add_media(config: &mut MachineConfig, run: &Run) -> Result<()> {
-    if run.guest.disk.len() > config.disks.len() {
-        bail!(
-            "--disk was given {} times; the PC has room for {} disks",
-            run.guest.disk.len(),
-            config.disks.len()
-        );
+fn complete(config: &mut MachineConfig, run: &Run, media: Media) {
+    for (slot, disk) in config.disks.iter_mut().zip(media.disks) {
+        *slot = Some(disk);
     }
-    for (slot, path) in config.disks.iter_mut().zip(&run.guest.disk) {
-        *slot = Some(Box::new(FileDisk::open(path)?) as Box<dyn Disk>);
-    }
-    if let Some(path) = &run.guest.floppy {
-        config.floppies[0] = Some(Box::new(FileDisk::open(path)?));
-    }
+    config.floppies[0] = media.floppy;
     config.stop_at_reset = run.time.no_reboot;
     config.trace = run.state.trace.is_some();
-    Ok(())
 }
 
 fn linux(run: &Run, kernel: &Path) -> Result<Linux> {
@@ -135,14 +152,6 @@ fn cpu(name: Option<&str>) -> Result<Cpu> {
         apic: model.features.has(cpuid::feature::APIC),
         long_mode: model.features.has(cpuid::feature::LM),
     })
-}
-
-fn engine(choice: EngineChoice) -> Box<dyn Engine> {
-    match choice {
-        EngineChoice::Interpreter => Box::new(Interpreter::new()),
-        EngineChoice::Auto => Box::new(Jit::new(Options::AUTO)),
-        EngineChoice::Jit => Box::new(Jit::new(Options::EAGER)),
-    }
 }
 
 fn timing(time: TimeMode) -> &'static str {

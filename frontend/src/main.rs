@@ -3,11 +3,14 @@
 mod conform;
 mod disk;
 mod ending;
+mod engines;
 mod escape;
 mod files;
 mod guest;
 mod inbox;
+mod lockstep;
 mod options;
+mod overlay;
 mod quantity;
 mod screen;
 mod script;
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     };
     let ended = match command {
         Command::Run(run) => session::run(&run),
+        Command::Lockstep(mut lockstep) => lockstep::run(&mut lockstep),
         Command::Conform(conform) => conform::run(&conform),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Posada::command(), "posada", &mut std::io::stdout());

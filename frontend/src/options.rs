@@ -1,6 +1,7 @@
 //! The command line.
 
-use crate::{conform, quantity};
+use crate::engines::{EngineChoice, Which};
+use crate::{conform, lockstep, quantity};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use emu_core::Tick;
@@ -20,7 +21,7 @@ Examples:
 In the terminal, Ctrl-A x quits and Ctrl-A h lists the other keys.
 
 Exit codes: 0 the guest powered off, or you quit; 2 bad input, nothing was started; 4 the guest's kernel panicked;
-6 a script or --timeout ran out of guest time; odd codes are the guest's own (isa-debug-exit); 128+n signal n.";
+6 a script or --timeout ran out of guest time; 8 lockstep: the engines differ; odd codes are the guest's own (isa-debug-exit); 128+n signal n.";
 
 #[derive(Parser)]
 #[command(name = "posada", version, about = "A complete x86 PC as a program", after_help = EXAMPLES)]
@@ -35,6 +36,9 @@ pub enum Command {
     /// Start a PC
     #[command(after_help = EXAMPLES, disable_help_flag = true)]
     Run(Box<Run>),
+    /// Run a guest under two engines at once and report the first instruction after which they differ
+    #[command(after_help = lockstep::options::EXAMPLES, disable_help_flag = true)]
+    Lockstep(Box<lockstep::options::Lockstep>),
     /// Compare an engine with this host's CPU, instruction form by instruction form
     #[command(after_help = conform::options::EXAMPLES)]
     Conform(Box<conform::options::Conform>),
@@ -54,6 +58,8 @@ pub struct Run {
     pub time: Time,
     #[command(flatten)]
     pub state: State,
+    #[command(flatten)]
+    pub observe: Observe,
     /// Print this help
     #[arg(long, short, action = ArgAction::HelpShort)]
     help: Option<bool>,
@@ -96,9 +102,9 @@ pub struct Pc {
     /// CPU model; a wrong name lists them
     #[arg(long, value_name = "MODEL")]
     pub cpu: Option<String>,
-    /// What executes the guest's instructions
-    #[arg(long, value_enum, default_value_t = EngineChoice::Interpreter)]
-    pub engine: EngineChoice,
+    /// What executes the guest's instructions [default: auto]
+    #[arg(long, value_enum)]
+    pub engine: Option<EngineChoice>,
 }
 
 /// Where the person meets the PC.
@@ -117,6 +123,9 @@ pub struct Console {
     /// Play a script: expect, send, key, screen, wait, ... on guest time (see docs/guide/scripts.md)
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
+    /// End the run, with exit code 0, when the serial port has said this
+    #[arg(long, value_name = "TEXT", conflicts_with = "script")]
+    pub until_text: Option<String>,
     /// Do not print the summary at the start and the closing line
     #[arg(long, short)]
     pub quiet: bool,
@@ -161,14 +170,31 @@ pub struct State {
     pub trace: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EngineChoice {
-    /// The reference interpreter
-    Interpreter,
-    /// The interpreter for cold code, compiled code where it is hot
-    Auto,
-    /// As auto, but compiled as early as can be
-    Jit,
+/// For people who want to look inside.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "Looking inside")]
+pub struct Observe {
+    /// At the end, print what the engine did: shares of its tiers, translations, why compiled code came back, TLB misses
+    #[arg(long)]
+    pub stats: bool,
+    /// Show compiled regions, guest and host code side by side: those with this linear address in them, or `all`
+    #[arg(long, value_name = "ADDRESS")]
+    pub dump_region: Option<Which>,
+    /// Put each region that --dump-region shows into a file of this folder [default: standard output]
+    #[arg(long, value_name = "FOLDER", requires = "dump_region")]
+    pub dump_to: Option<PathBuf>,
+    /// Write /tmp/perf-PID.map, so that `perf report` shows guest addresses for compiled code
+    #[arg(long)]
+    pub perf_map: bool,
+    /// Names for guest addresses in the perf map: what `nm` prints, or a kernel's System.map
+    #[arg(long, value_name = "FILE", requires = "perf_map")]
+    pub symbols: Option<PathBuf>,
+}
+
+impl Observe {
+    pub fn is_anything(&self) -> bool {
+        *self != Self::default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

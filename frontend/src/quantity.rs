@@ -19,6 +19,22 @@ pub fn memory_size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is more memory than a PC can address"))
 }
 
+/// A count: a whole number, optionally with k, M or G (powers of 1000).
+pub fn count(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a count; write for example 5000, 100k or 20M");
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let each: u64 = match unit {
+        "" => 1,
+        "k" | "K" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(each).ok_or_else(wrong)
+}
+
 /// A span of guest time: a number with ms, s or min; a bare number counts seconds.
 pub fn span(text: &str) -> Result<Tick, String> {
     let wrong = || format!("`{text}` is not a span of time; write for example 500ms, 5s or 2min");
@@ -115,6 +131,14 @@ mod tests {
         assert_eq!(memory_size("640K"), Ok(640 << 10));
         for wrong in ["", "M", "-1M", "1.5G", "1X", "99999999999999999999", "99999999T"] {
             assert!(memory_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!((count("5"), count("100k"), count("20M")), (Ok(5), Ok(100_000), Ok(20_000_000)));
+        for wrong in ["", "k", "-1", "1.5M", "99999999999G", "5 M"] {
+            assert!(count(wrong).is_err(), "{wrong}");
         }
     }
 

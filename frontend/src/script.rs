@@ -1,9 +1,11 @@
 //! Scripted runs: a person at the PC, written down. Everything waits on guest time, so a script gives the same run
 //! on a slow host and on a fast one.
 
+use crate::engines::EngineChoice;
 use crate::quantity::span;
 use crate::screen::{cp437, keys, paint};
 use crate::watch::Watch;
+use clap::ValueEnum;
 use emu_core::{HostEvent, Tick};
 use machine::TextScreen;
 use std::collections::VecDeque;
@@ -29,6 +31,7 @@ enum Step {
     Save(PathBuf),
     PowerButton,
     Reset,
+    Engine(EngineChoice),
     Off,
 }
 
@@ -38,6 +41,7 @@ pub enum Action {
     Post(Vec<HostEvent>),
     Save(PathBuf),
     Reset,
+    Engine(EngineChoice),
 }
 
 /// Where the script stands.
@@ -92,6 +96,13 @@ impl Script {
         Ok(Self { lines, watch: None, unread: Vec::new(), patience: PATIENCE, since: None })
     }
 
+    /// A script that waits for a text, as long as it takes.
+    pub fn until(text: &str) -> Self {
+        let line = Line { number: 1, text: format!("expect {text}"), step: Step::Expect(text.to_owned()) };
+        let lines = VecDeque::from([line]);
+        Self { lines, watch: None, unread: Vec::new(), patience: Tick::NEVER, since: None }
+    }
+
     /// The serial port has said more.
     pub fn heard(&mut self, bytes: &[u8]) {
         self.unread.extend_from_slice(bytes);
@@ -120,6 +131,7 @@ impl Script {
                 Step::PowerButton => (true, Some(Action::Post(vec![HostEvent::PowerButton]))),
                 Step::Save(path) => (true, Some(Action::Save(path.clone()))),
                 Step::Reset => (true, Some(Action::Reset)),
+                Step::Engine(choice) => (true, Some(Action::Engine(*choice))),
             };
             if !fulfilled {
                 let in_time = waited < self.patience || matches!(line.step, Step::Wait(_));
@@ -179,14 +191,20 @@ fn steps(word: &str, rest: &str) -> Result<Vec<Step>, String> {
         "within" => vec![Step::Within(span(rest)?)],
         "save" => vec![Step::Save(text()?.into())],
         "power-button" => bare(Step::PowerButton)?,
+        "engine" => vec![Step::Engine(engine(rest)?)],
         "reset" => bare(Step::Reset)?,
         "off" => bare(Step::Off)?,
         _ => {
             return Err(format!(
-                "`{word}` is not a step; the steps are expect, screen, send, type, key, wait, within, save, power-button, reset and off"
+                "`{word}` is not a step; the steps are expect, screen, send, type, key, wait, within, save, engine, power-button, reset and off"
             ));
         }
     })
+}
+
+fn engine(name: &str) -> Result<EngineChoice, String> {
+    EngineChoice::from_str(name, true)
+        .map_err(|_| "`engine` needs the name of one: interpreter, auto or jit".to_owned())
 }
 
 fn keys_named(names: &str) -> Result<Vec<Step>, String> {
@@ -220,6 +238,21 @@ mod tests {
     }
 
     #[test]
+    fn an_engine_is_chosen() {
+        let mut script = Script::parse("engine jit").unwrap();
+        assert_eq!(script.next(Tick(0), none), Progress::Act(Action::Engine(EngineChoice::Jit)));
+    }
+
+    #[test]
+    fn a_text_may_take_its_time() {
+        let mut script = Script::until("x");
+        assert_eq!(script.next(Tick(0), none), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND.times(1 << 20), none), Progress::Waiting);
+        script.heard(b"x");
+        assert_eq!(script.next(Tick::SECOND.times(1 << 20), none), Progress::Done);
+    }
+
+    #[test]
     fn patience_is_guest_time() {
         let mut script = Script::parse("within 5s\nexpect never").unwrap();
         assert_eq!(script.next(Tick::SECOND, none), Progress::Waiting);
@@ -239,6 +272,7 @@ mod tests {
         let error = |text| Script::parse(text).err().map(|error| error.to_string()).unwrap();
         assert!(error("wait 1s\nfrobnicate").starts_with("line 2: `frobnicate` is not a step"));
         assert!(error("key hyper").contains("not a key") && error("expect").contains("needs a text"));
+        assert!(error("engine warp").contains("interpreter, auto or jit"));
         assert!(error("off now").contains("nothing behind it"));
     }
 }

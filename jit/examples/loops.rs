@@ -5,7 +5,7 @@ use emu_core::interpreter::Interpreter;
 use emu_core::memory::{MemoryMap, Range, Target};
 use emu_core::vcpu::{Segment, VcpuState, cr0};
 use emu_core::{Bus, Tick, Width};
-use jit::{Jit, OptLevel, Options};
+use jit::{Jit, OptLevel, Options, Work};
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -113,8 +113,10 @@ fn main() {
             let mut engine = Jit::new(Options { level, background: false, ..Options::AUTO });
             let ns = run(name, code, &mut engine);
             let report = engine.report();
-            let (count, bytes) = (report.instructions.load(Relaxed), report.code_bytes.load(Relaxed));
-            let us = report.compile_ns.load(Relaxed) as f64 / 1000.0 / count.max(1) as f64;
+            let sum = |of: fn(&Work) -> u64| of(&report.direct) + of(&report.optimised);
+            let (count, bytes) =
+                (sum(|work| work.instructions.load(Relaxed)), report.code_bytes.load(Relaxed));
+            let us = sum(|work| work.time.load(Relaxed)) as f64 / 1000.0 / count.max(1) as f64;
             let (ran, entered) = engine.work();
             results.push(format!(
                 "{level:?} {ns:.2} ({count} insns, {us:.1} us each, {bytes} B, ran {ran}, entered {entered})"

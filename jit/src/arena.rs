@@ -1,8 +1,10 @@
-//! Memory for machine code: one memfd, mapped twice, writable here and executable there. No page is both.
+//! Memory for machine code: the same pages mapped twice, writable here and executable there. No mapping is both.
+//!
+//! The pages are shared anonymous memory, not a memfd: `perf` looks into its map file (`observe::PerfMap`) only for
+//! samples in mappings that have no file (Linux, tools/perf/util/map.c, `is_anon_memory`).
 #![allow(unsafe_code)] // owns the two mappings
 
 use emu_core::memory::Mapping;
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::ProtFlags;
 use std::collections::BTreeMap;
@@ -28,15 +30,14 @@ pub struct Arena {
 impl Arena {
     /// An arena of `size` bytes, a multiple of the page size. Pages that hold no code cost nothing.
     pub fn new(size: usize) -> Result<Self, Errno> {
-        let file = memfd_create("posada-code", MemfdFlags::CLOEXEC)?;
-        ftruncate(&file, size as u64)?;
-        let writable = Mapping::shared(&file, size, ProtFlags::READ | ProtFlags::WRITE)?;
-        let executable = Mapping::shared(&file, size, ProtFlags::READ | ProtFlags::EXEC)?;
+        let writable = Mapping::anonymous(size, ProtFlags::READ | ProtFlags::WRITE)?;
+        let executable = writable.again(ProtFlags::READ | ProtFlags::EXEC)?;
         Ok(Self { writable, executable, size, free: BTreeMap::from([(0, size)]) })
     }
 
-    /// Copies code in, with the distances from some of its places to addresses in this arena; `None` if there is no room.
-    pub fn add_relocated(&mut self, mut code: Vec<u8>, to: &[(usize, *const u8)]) -> Option<Piece> {
+    /// Copies code in, after writing into it the distances from some of its places to addresses in this arena; `None` if
+    /// there is no room.
+    pub fn add_relocated(&mut self, code: &mut [u8], to: &[(usize, *const u8)]) -> Option<Piece> {
         let len = code.len().max(1).next_multiple_of(ALIGN);
         let (&offset, _) = self.free.iter().find(|(_, room)| **room >= len)?;
         for (at, target) in to {
@@ -44,7 +45,7 @@ impl Arena {
             let distance = (*target as i64).wrapping_sub(place as i64);
             code.get_mut(*at..at + 4)?.copy_from_slice(&i32::try_from(distance).ok()?.to_le_bytes());
         }
-        self.add(&code)
+        self.add(code)
     }
 
     /// Copies code in; `None` if there is no room.

@@ -1,12 +1,13 @@
 //! From regions to machine code by Cranelift: on the calling thread, or on a thread of its own.
 
 use crate::facts::Facts;
+use crate::observe::{Mark, Notes, offset_of};
 use crate::region::Region;
 use crate::translate::translate;
-use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable, Flags};
+use cranelift_codegen::{CompiledCode, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use emu_core::interpreter::tier::Seen;
 use rustix::time::{ClockId, clock_gettime};
@@ -25,6 +26,8 @@ pub enum OptLevel {
 pub struct Job {
     pub id: u64,
     pub region: Region,
+    /// Somebody wants to know how the code came about.
+    pub notes: bool,
 }
 
 /// What has become of a job.
@@ -37,6 +40,8 @@ pub struct Done {
     pub need: i64,
     pub instructions: usize,
     pub took: Duration,
+    /// Empty unless they were asked for.
+    pub notes: Notes,
 }
 
 /// What this thread has used of a CPU.
@@ -79,27 +84,43 @@ impl Compiler {
         let start = cpu_time();
         let facts = Facts::of(&job.region);
         let seen = Box::default();
-        let code = self.compile(&job.region, &facts, &seen);
+        let mut notes = Notes::default();
+        let code = self.compile(&job.region, &facts, &seen, job.notes.then_some(&mut notes));
         Done {
             id: job.id,
             code,
             seen,
+            notes,
             need: facts.need,
             instructions: job.region.instructions(),
             took: cpu_time().saturating_sub(start),
         }
     }
 
-    fn compile(&mut self, region: &Region, facts: &Facts, seen: &Seen) -> Option<Vec<u8>> {
+    fn compile(
+        &mut self,
+        region: &Region,
+        facts: &Facts,
+        seen: &Seen,
+        mut notes: Option<&mut Notes>,
+    ) -> Option<Vec<u8>> {
         self.context.clear();
-        let translated =
-            translate(region, facts, &*self.isa, seen, &mut self.context.func, &mut self.builder);
+        let (function, marks) = (&mut self.context.func, notes.is_some());
+        let translated = translate(region, facts, &*self.isa, seen, function, &mut self.builder, marks);
         if translated.is_err() {
             self.builder = FunctionBuilderContext::new();
             return None;
         }
+        if let Some(notes) = notes.as_deref_mut() {
+            notes.ir = Some(self.context.func.display().to_string());
+        }
         match self.context.compile(&*self.isa, &mut ControlPlane::default()) {
-            Ok(code) if code.buffer.relocs().is_empty() => Some(code.code_buffer().to_vec()),
+            Ok(code) if code.buffer.relocs().is_empty() => {
+                if let Some(notes) = notes {
+                    notes.marks = marks_of(code);
+                }
+                Some(code.code_buffer().to_vec())
+            }
             Ok(_) => None,
             Err(error) => {
                 debug_assert!(false, "Cranelift: {:?}\n{}", error.inner, error.func);
@@ -107,6 +128,12 @@ impl Compiler {
             }
         }
     }
+}
+
+/// Which host code was made for which guest instruction.
+fn marks_of(code: &CompiledCode) -> Vec<Mark> {
+    let located = code.buffer.get_srclocs_sorted().iter().filter(|range| !range.loc.is_default());
+    located.map(|range| Mark { start: range.start, end: range.end, guest: offset_of(range.loc) }).collect()
 }
 
 /// Where jobs go.

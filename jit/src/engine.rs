@@ -3,7 +3,8 @@
 use crate::arena::Arena;
 use crate::compiler::{OptLevel, Workshop};
 use crate::entry::{Report, Translations};
-use emu_core::interpreter::Interpreter;
+use crate::observe::Observer;
+use emu_core::interpreter::{Counters, Interpreter};
 use emu_core::{Bus, Caps, Engine, Exit, Forget, Stop, VcpuState};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ pub struct Options {
     pub threshold: u32,
     /// Samples of a block that make it worth Cranelift's time.
     pub optimise: u32,
-    /// Compile on a thread of its own.
+    /// Let Cranelift work on a thread of its own.
     pub background: bool,
     pub level: OptLevel,
     /// Let Cranelift check its input: for tests.
@@ -28,7 +29,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Cold code is interpreted, hot code compiled in the background.
+    /// Cold code is interpreted, hot code translated at once where it can be done directly.
     pub const AUTO: Self = Self {
         slice: 2048,
         direct: cfg!(target_arch = "x86_64"),
@@ -54,10 +55,20 @@ pub struct Jit {
 impl Jit {
     /// Where the host cannot run compiled code, this is the interpreter alone.
     pub fn new(options: Options) -> Self {
+        Self::make(options, None)
+    }
+
+    /// As [`Self::new`]; `observer` hears of every region.
+    pub fn observed(options: Options, observer: Box<dyn Observer>) -> Self {
+        Self::make(options, Some(observer))
+    }
+
+    fn make(options: Options, observer: Option<Box<dyn Observer>>) -> Self {
         let report = Arc::new(Report::default());
         let arena = Arena::new(options.arena).ok();
         let workshop = Workshop::new(options.level, options.background, options.verify).ok();
-        let tier = arena.and_then(|arena| Translations::new(options, arena, workshop, report.clone()));
+        let tier =
+            arena.and_then(|arena| Translations::new(options, arena, workshop, report.clone(), observer));
         let interpreter = match tier {
             Some(tier) => Interpreter::with_tier(Box::new(tier)),
             None => Interpreter::new(),
@@ -69,9 +80,9 @@ impl Jit {
         self.report.clone()
     }
 
-    /// How often compiled code has come back to the interpreter, by [`emu_core::interpreter::tier::Leave`].
-    pub fn left(&self) -> [u64; emu_core::interpreter::tier::Leave::COUNT] {
-        self.interpreter.tier_left()
+    /// What the interpreter and the compiled code have done.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.interpreter.counters()
     }
 
     /// Instructions that compiled code has retired, and how often it was entered.

@@ -6,7 +6,8 @@ use crate::compiler::{Done, Job, Workshop, cpu_time};
 use crate::direct::{self, Routines, Translated};
 use crate::engine::Options;
 use crate::facts::Facts;
-use crate::region::{Rules, form};
+use crate::observe::{self, Notes, Observer, Source};
+use crate::region::{self, Rules, form};
 use crate::translate;
 use emu_core::Frame;
 use emu_core::interpreter::Cpu;
@@ -17,18 +18,35 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+/// What one of the translators has done so far.
+#[derive(Debug, Default)]
+pub struct Work {
+    pub regions: AtomicU64,
+    /// Guest instructions in all of them.
+    pub instructions: AtomicU64,
+    /// CPU time, in nanoseconds.
+    pub time: AtomicU64,
+}
+
+impl Work {
+    fn add(&self, instructions: usize, took: Duration) {
+        self.regions.fetch_add(1, Relaxed);
+        self.instructions.fetch_add(instructions as u64, Relaxed);
+        self.time.fetch_add(took.as_nanos() as u64, Relaxed);
+    }
+}
+
 /// What the translators have done so far.
 #[derive(Debug, Default)]
 pub struct Report {
-    pub regions: AtomicU64,
+    pub direct: Work,
+    /// Cranelift's.
+    pub optimised: Work,
+    /// Regions that a translator could not do, or that found no room.
     pub refused: AtomicU64,
-    /// Guest instructions in all regions.
-    pub instructions: AtomicU64,
-    pub compile_ns: AtomicU64,
-    /// Of these, what Cranelift has done.
-    pub optimised: AtomicU64,
-    pub optimised_instructions: AtomicU64,
-    pub optimise_ns: AtomicU64,
+    /// Regions that are gone because their code changed, and because Cranelift's took their place.
+    pub stale: AtomicU64,
+    pub replaced: AtomicU64,
     /// Bytes of code in the arena now.
     pub code_bytes: AtomicU64,
 }
@@ -45,6 +63,8 @@ struct Pending {
     site: Site,
     other_page: Option<(i64, Frame)>,
     spans: Vec<Span>,
+    /// For the observer, if there is one.
+    source: Option<Source>,
 }
 
 /// A region that is installed, or about to be.
@@ -69,6 +89,8 @@ struct Heat {
 /// Code in the arena, and what belongs to it.
 struct Product {
     piece: Piece,
+    code: Vec<u8>,
+    notes: Notes,
     seen: Box<Seen>,
     links: Box<[Link]>,
     singles: Vec<Arc<Single>>,
@@ -104,6 +126,7 @@ pub struct Translations {
     arena: Arena,
     workshop: Option<Workshop>,
     report: Arc<Report>,
+    observer: Option<Box<dyn Observer>>,
 }
 
 // SAFETY: the links of a region that waits to be installed lead to the arena, which goes where this goes.
@@ -126,6 +149,7 @@ impl Translations {
         mut arena: Arena,
         workshop: Option<Workshop>,
         report: Arc<Report>,
+        observer: Option<Box<dyn Observer>>,
     ) -> Option<Self> {
         let routines = Routines::new()?;
         let piece = arena.add(&routines.code)?;
@@ -141,6 +165,7 @@ impl Translations {
             arena,
             workshop,
             report,
+            observer,
         })
     }
 
@@ -159,15 +184,29 @@ impl Translations {
         self.next - 1
     }
 
+    fn wants_notes(&self) -> bool {
+        self.observer.as_ref().is_some_and(|observer| observer.wants_notes())
+    }
+
+    fn pending(&self, place: &Place<'_>, region: &region::Region, spans: Vec<Span>) -> Pending {
+        let source = self.observer.is_some().then(|| Source::of(place, region, &spans));
+        Pending { site: place.site, other_page: region.other_page, spans, source }
+    }
+
     /// The region to install for a product.
     fn finish(&mut self, id: u64, pending: Pending, product: Product) -> Region {
-        let Pending { site, other_page, spans } = pending;
-        let Product { piece, seen, links, singles, need, rank } = product;
+        let Pending { site, other_page, spans, source } = pending;
+        let Product { piece, code, notes, seen, links, singles, need, rank } = product;
+        let address = self.arena.address(piece);
+        if let (Some(observer), Some(source)) = (&mut self.observer, &source) {
+            let address = address as u64;
+            observer.placed(&observe::Placed { source, notes: &notes, code: &code, address });
+        }
         self.kept.insert(id, Kept { piece, site, rank, _singles: singles });
         self.report.code_bytes.store(self.arena.used() as u64, Relaxed);
         // SAFETY: both translators keep to the contract; the arena keeps the code, executable and unchanged, until
         // `retired`, and so are kept the `Single`s; links and `seen` go with the region.
-        let code = unsafe { Code::new(self.enter(), self.arena.address(piece)) };
+        let code = unsafe { Code::new(self.enter(), address) };
         Region { id, site, need, other_page, spans, code, seen, links, unlinked: self.unlinked() }
     }
 
@@ -176,55 +215,51 @@ impl Translations {
         let start = cpu_time();
         let (region, spans) = form(place, &DIRECT)?;
         let facts = Facts::of(&region);
-        let translated = direct::translate(&region, &facts, self.unlinked());
-        let Some(Translated { code, relocations, links, seen }) = translated else {
+        let translated = direct::translate(&region, &facts, self.unlinked(), self.wants_notes());
+        let Some(Translated { mut code, relocations, links, seen, marks }) = translated else {
             self.report.refused.fetch_add(1, Relaxed);
             return None;
         };
         let routine = |routine| self.placed.at(self.placed.routines.offset(routine));
         let to: Vec<(usize, *const u8)> = relocations.into_iter().map(|(at, r)| (at, routine(r))).collect();
-        let piece = self.arena.add_relocated(code, &to)?;
-        let product =
-            Product { piece, seen, links, singles: region.singles(), need: facts.need, rank: Rank::Direct };
+        let piece = self.arena.add_relocated(&mut code, &to)?;
+        let notes = Notes { ir: None, marks };
+        let (singles, need, rank) = (region.singles(), facts.need, Rank::Direct);
+        let product = Product { piece, code, notes, seen, links, singles, need, rank };
         let id = self.number();
-        let pending = Pending { site: place.site, other_page: region.other_page, spans };
+        let pending = self.pending(place, &region, spans);
         let finished = self.finish(id, pending, product);
         self.ready.push(finished);
-        self.count(region.instructions(), cpu_time().saturating_sub(start));
+        self.report.direct.add(region.instructions(), cpu_time().saturating_sub(start));
         Some(())
-    }
-
-    fn count(&self, instructions: usize, took: Duration) {
-        self.report.regions.fetch_add(1, Relaxed);
-        self.report.instructions.fetch_add(instructions as u64, Relaxed);
-        self.report.compile_ns.fetch_add(took.as_nanos() as u64, Relaxed);
     }
 
     /// Gives a region to Cranelift.
     fn optimise(&mut self, place: &Place<'_>) -> Option<()> {
         let id = self.number();
-        let workshop = self.workshop.as_mut()?;
         let (region, spans) = form(place, &OPTIMISED)?;
         if region.is_small() || region.is_cut_short() {
             return None;
         }
-        self.pending.insert(id, Pending { site: place.site, other_page: region.other_page, spans });
-        workshop.submit(Job { id, region });
+        let (pending, notes) = (self.pending(place, &region, spans), self.wants_notes());
+        self.workshop.as_mut()?.submit(Job { id, region, notes });
+        self.pending.insert(id, pending);
         Some(())
     }
 
     /// Puts Cranelift's code into the arena.
     fn place(&mut self, done: Done) -> Option<Region> {
         let pending = self.pending.remove(&done.id)?;
-        self.report.optimise_ns.fetch_add(done.took.as_nanos() as u64, Relaxed);
-        let Some(piece) = done.code.and_then(|code| self.arena.add(&code)) else {
+        let code = done.code.and_then(|code| self.arena.add(&code).map(|piece| (piece, code)));
+        let Some((piece, code)) = code else {
             self.report.refused.fetch_add(1, Relaxed);
             return None;
         };
-        self.report.optimised.fetch_add(1, Relaxed);
-        self.report.optimised_instructions.fetch_add(done.instructions as u64, Relaxed);
+        self.report.optimised.add(done.instructions, done.took);
         let product = Product {
             piece,
+            code,
+            notes: done.notes,
             seen: done.seen,
             links: Box::default(),
             singles: Vec::new(),
@@ -277,9 +312,15 @@ impl Tier for Translations {
     fn retired(&mut self, id: u64, why: Retired) {
         let Some(kept) = self.kept.remove(&id) else { return };
         self.arena.remove(kept.piece);
-        if why == Retired::Stale {
-            let heat = self.heat.entry(kept.site).or_default();
-            *heat = Heat { stale: heat.stale + 1, ..Heat::default() };
+        match why {
+            Retired::Stale => {
+                let heat = self.heat.entry(kept.site).or_default();
+                *heat = Heat { stale: heat.stale + 1, ..Heat::default() };
+                self.report.stale.fetch_add(1, Relaxed);
+            }
+            Retired::Replaced => {
+                self.report.replaced.fetch_add(1, Relaxed);
+            }
         }
         self.report.code_bytes.store(self.arena.used() as u64, Relaxed);
     }

@@ -172,7 +172,7 @@ impl Shape {
         }
     }
 
-    /// The shape after an instruction; what [`Flags::shape`] says of the flags that its translation leaves.
+    /// The shape after an instruction; that of the [`Flags`] that its translation leaves.
     pub fn after(self, i: &Instruction) -> Self {
         use Mnemonic::*;
         let Some(width) = width_of(i) else { return self };

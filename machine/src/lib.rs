@@ -13,8 +13,10 @@ pub mod boot;
 pub mod clock;
 mod config;
 mod host;
+pub mod lockstep;
 mod machine;
 pub mod pc;
+mod peek;
 mod run;
 pub mod snapshot;
 #[cfg(test)]
@@ -24,6 +26,7 @@ pub use clock::TimeMode;
 pub use config::{ConfigError, Cpu, Firmware, Linux, MachineConfig};
 pub use host::Handle;
 pub use machine::{Machine, MachineError};
+pub use peek::{code_bits, linear_rip};
 pub use run::{RunLimit, RunOutcome};
 pub use snapshot::{RestoreMachineError, SaveError, SavedMachine};
 

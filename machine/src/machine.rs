@@ -49,6 +49,11 @@ pub struct Machine {
     pub(crate) off: bool,
 }
 
+fn must_count(time: TimeMode, engine: &dyn Engine) -> Result<(), MachineError> {
+    let able = time != TimeMode::Deterministic || engine.caps().counts;
+    if able { Ok(()) } else { Err(MachineError::EngineCannotCount) }
+}
+
 impl Machine {
     /// Builds the machine and powers it on. Nothing runs until [`Self::run`].
     ///
@@ -73,9 +78,7 @@ impl Machine {
         flash: u64,
         engine: Box<dyn Engine>,
     ) -> Result<Self, MachineError> {
-        if config.time == TimeMode::Deterministic && !engine.caps().counts {
-            return Err(MachineError::EngineCannotCount);
-        }
+        must_count(config.time, &*engine)?;
         let layout = Layout::new(config.memory);
         let memory = layout.build(flash)?;
         let handle = Handle::default();
@@ -142,6 +145,16 @@ impl Machine {
     fn burn_rsdp(&self, entry: &Entry) {
         let offset = pc::layout::BIOS_START - crate::board::SHADOW_START;
         Bus::memory(&self.board).fill_block(self.blocks[1], offset, entry.rsdp());
+    }
+
+    /// Another engine goes on where this one has stopped: the guest cannot tell. The old one is given back.
+    ///
+    /// # Errors
+    /// Time is deterministic and the engine cannot count; the old engine stays.
+    pub fn set_engine(&mut self, mut engine: Box<dyn Engine>) -> Result<Box<dyn Engine>, MachineError> {
+        must_count(self.board.clock().mode(), &*engine)?;
+        engine.forget(Forget::All);
+        Ok(std::mem::replace(&mut self.engine, engine))
     }
 
     /// A handle for other threads.

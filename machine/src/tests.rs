@@ -170,6 +170,45 @@ fn a_restored_machine_goes_on_alike() {
     }
 }
 
+/// An engine that does not count.
+struct Fast;
+
+impl Engine for Fast {
+    fn caps(&self) -> Caps {
+        Caps { counts: false }
+    }
+
+    fn run(&mut self, _: &mut VcpuState, _: &mut dyn Bus, _: &Stop) -> Exit {
+        Exit::Stopped
+    }
+
+    fn forget(&mut self, _what: Forget) {}
+}
+
+#[test]
+fn a_deterministic_machine_refuses_an_engine_that_cannot_count() {
+    let mut machine = machine(TIMER);
+    let refused = machine.set_engine(Box::new(Fast));
+    assert!(matches!(refused, Err(MachineError::EngineCannotCount)));
+    assert_eq!(machine.run(RunLimit::instructions(5)), RunOutcome::Stopped);
+    assert_eq!(machine.retired(), 5, "the old engine stays");
+    let mut paced = Machine::new(config(TimeMode::Paced), Box::new(Fake(TIMER))).expect("a machine");
+    assert!(paced.set_engine(Box::new(Fast)).is_ok());
+}
+
+#[test]
+fn an_engine_can_be_changed_between_any_two_instructions() {
+    let end = Tick::MILLISECOND.times(20);
+    let mut whole = machine(TIMER);
+    whole.run(RunLimit::until(end));
+    let mut changed = machine(TIMER);
+    while changed.now() < end {
+        changed.run(RunLimit { until: end, instructions: 3, at: None });
+        changed.set_engine(Box::new(Fake(TIMER))).expect("it counts");
+    }
+    assert_eq!(changed.state_hash(), whole.state_hash());
+}
+
 fn restore_error(file: &[u8], config: MachineConfig) -> RestoreMachineError {
     let restored = Machine::restore(&mut &file[..], config, Box::new(Fake(TIMER)));
     restored.err().expect("damaged or wrong")

@@ -9,7 +9,7 @@ use super::Cpu;
 use super::branch::stop_op;
 use super::cpu::Mode;
 use super::exception::Why;
-use super::lower::{Outcome, lower_block};
+use super::lower::{Outcome, lower_block, mnemonic};
 use super::memory::canonical;
 use super::op::{Op, OpRef};
 use super::run::run_ops;
@@ -18,6 +18,7 @@ use super::tlb::Bank;
 use crate::isa::simd::mxcsr;
 use crate::memory::{PAGE_MASK, PAGE_SIZE};
 use crate::mmu::Intent;
+use iced_x86::Mnemonic;
 
 /// One instruction for [`interpret`], decoded. Its address may be a constant of machine code while this lives.
 pub struct Single(Box<[Op; 2]>);
@@ -30,8 +31,12 @@ unsafe impl Sync for Single {}
 
 impl Single {
     /// From the bytes of an instruction at an offset of its page; `None` if it does not lie in the page, ends its block
-    /// (it may change modes or RIP, or reach the bus), or is a branch.
+    /// (it may change modes or RIP, or reach the bus), or is STI: by itself that holds interrupts for one instruction,
+    /// and then somebody must look for them, which compiled code does not.
     pub fn new(bytes: &[u8], off: u16, mode: Mode) -> Option<Self> {
+        if mnemonic(bytes, mode) == Mnemonic::Sti {
+            return None;
+        }
         let Outcome::Block { ops, bytes: len } = lower_block(bytes, off, mode, 1) else { return None };
         let op = ops.into_iter().next().filter(|op| !op.ends && op.len != 0)?;
         let end = off.checked_add(len as u16)?;
@@ -57,6 +62,7 @@ pub const DONE: u32 = u32::MAX;
 pub unsafe extern "C" fn interpret(cpu: *mut Cpu, op: *const Op) -> u32 {
     // SAFETY: see above; compiled code holds no reference to the `Cpu`, and the `Single` outlives the region's code.
     let (cpu, op) = unsafe { (&mut *cpu, OpRef::new(&*op)) };
+    cpu.called_out += 1;
     let float = cpu.float_loaded;
     cpu.unload_float();
     let end = cpu.rip_at(u64::from(op.get().off) + u64::from(op.get().len));
@@ -65,7 +71,8 @@ pub unsafe extern "C" fn interpret(cpu: *mut Cpu, op: *const Op) -> u32 {
         Why::Lookup if cpu.rip == end => DONE,
         Why::Lookup => Leave::Onward as u32,
         // It happens again, and is raised, where nothing is compiled.
-        Why::Exception(_) | Why::OneShot => Leave::Interpret as u32,
+        Why::Exception(_) => Leave::Fault as u32,
+        Why::OneShot => Leave::Interpret as u32,
     };
     if float && leave == DONE && !cpu.load_float() {
         return Leave::Onward as u32;
@@ -93,7 +100,10 @@ pub unsafe extern "C" fn fill(cpu: *mut Cpu, linear: u64, size: u64, write: u32)
         return 0;
     }
     let entry = if write != 0 { cpu.tlb.write_entry(linear) } else { cpu.tlb.read_entry(linear) };
-    u32::from((linear ^ entry.tag) <= PAGE_SIZE - size)
+    let hit = (linear ^ entry.tag) <= PAGE_SIZE - size;
+    // What the interpreter must see to, it counts.
+    cpu.tlb_misses += u64::from(hit);
+    u32::from(hit)
 }
 
 /// The six status flags as RFLAGS bits, from the lazy flags.

@@ -94,6 +94,12 @@ pub struct Cpu {
     pub left: i64,
     /// Linear pages (hashed) from which code was fetched in this epoch.
     pub code_pages: [u64; 64],
+    /// Instructions retired since the engine was made, as of the last mark.
+    pub retired: u64,
+    /// Instructions that compiled code had the interpreter execute.
+    pub called_out: u64,
+    /// Accesses that the TLB did not cover and page tables had to be asked for.
+    pub tlb_misses: u64,
     pub s: VcpuState,
     /// The plain RAM that was last used; empty after every change of the memory map.
     pub(super) window: Window,
@@ -137,6 +143,9 @@ impl Cpu {
             budget_mark: 0,
             left: 0,
             code_pages: [0; 64],
+            retired: 0,
+            called_out: 0,
+            tlb_misses: 0,
             s,
             window: Window::NONE,
             bus: None,
@@ -188,6 +197,7 @@ impl Cpu {
         let retired = self.budget_mark - self.budget;
         self.budget_mark = self.budget;
         self.left -= retired;
+        self.retired = self.retired.wrapping_add(retired as u64);
         retired as u64
     }
 

@@ -6,7 +6,7 @@ use super::{
     Cpu, alu, avx, bits, bmi, branch, cpu::MAX_BLOCK, cpu::Mode, data, fuse, muldiv, shift, sse, stack,
     string, system, x87,
 };
-use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, Instruction, OpKind, Register};
+use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
 /// An instruction with what the families need to know to pick a handler.
 pub struct Decoded<'a> {
@@ -241,6 +241,11 @@ const LONGEST: usize = 15;
 
 /// F3 0F 09 is WBINVD: no model has WBNOINVD.
 const OPTIONS: u32 = DecoderOptions::NO_WBNOINVD;
+
+/// What the first instruction of `code` is called.
+pub fn mnemonic(code: &[u8], mode: Mode) -> Mnemonic {
+    Decoder::new(bitness(mode), code, OPTIONS).decode().mnemonic()
+}
 
 /// Decodes from `code`, which starts at offset `off` of its page, up to a branch that always leaves, the end of the
 /// bytes, or the block limit (`limit` instructions at most).

@@ -273,6 +273,7 @@ impl Cpu {
         bank: Bank,
         p: Privilege,
     ) -> Result<u64, Faulted> {
+        self.tlb_misses += 1;
         let t = self.translate(linear, intent, p)?;
         let view = self.page(t.gpa);
         if let Some(read) = view.read {

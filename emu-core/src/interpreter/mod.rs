@@ -7,6 +7,7 @@ mod bits;
 mod bmi;
 mod branch;
 mod cache;
+mod counters;
 mod cpu;
 mod data;
 mod exception;
@@ -34,6 +35,7 @@ mod tlb;
 mod word;
 mod x87;
 
+pub use counters::Counters;
 pub use cpu::{Cpu, Mode};
 use op::Faulted;
 pub use run::Interpreter;

@@ -207,7 +207,7 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
         let base = cpu.rip & !PAGE_MASK;
         cpu.r.set(RIP_BASE, base);
         match leave {
-            Leave::Onward => {
+            Leave::Onward | Leave::Indirect | Leave::Budget => {
                 cpu.cache.regions.join(link, at, cpu.generation, base);
                 if at.get().region.get() == NO_REGION {
                     cpu.unload_float();
@@ -216,7 +216,7 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
             }
             Leave::Check => {}
             Leave::Float if cpu.load_float() => {}
-            Leave::Float | Leave::Interpret => {
+            Leave::Interpret | Leave::Miss | Leave::Fault | Leave::Float => {
                 cpu.unload_float();
                 return (cpu.cache.regions.original(at))(cpu, at);
             }

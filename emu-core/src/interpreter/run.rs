@@ -1,6 +1,7 @@
 //! The run loop: instruction boundaries, events, and finding the next block.
 
 use super::branch::stop_op;
+use super::counters::Counters;
 use super::cpu::{Cpu, MAX_BLOCK};
 use super::exception::{Exception, Why, vector};
 use super::op::{Faulted, Op, OpRef};
@@ -10,6 +11,7 @@ use crate::memory::CODE;
 use crate::vcpu::{Activity, SegmentName, Shadow, VcpuState, rflags};
 use crate::{Attention, Bus, Caps, DebugStop, Engine, Exit, Forget, Stop};
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The most instructions between two visits to the run loop (see the module documentation of `op`).
@@ -24,11 +26,12 @@ pub struct Interpreter {
     cpu: Box<Cpu>,
     map_generation: u64,
     tier: Option<Box<dyn Tier>>,
+    counters: Arc<Counters>,
 }
 
 impl Interpreter {
     pub fn new() -> Self {
-        Self { cpu: Box::default(), map_generation: 0, tier: None }
+        Self { cpu: Box::default(), map_generation: 0, tier: None, counters: Arc::default() }
     }
 
     /// With a translator for hot code.
@@ -36,14 +39,14 @@ impl Interpreter {
         Self { tier: Some(tier), ..Self::new() }
     }
 
+    /// What it has done so far.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
+    }
+
     /// Instructions that the tier's code has retired, and how often it was entered.
     pub fn tier_work(&self) -> (u64, u64) {
         self.cpu.cache.regions.work()
-    }
-
-    /// How often the tier's code has come back to the interpreter, by [`super::tier::Leave`].
-    pub fn tier_left(&self) -> [u64; super::tier::Leave::COUNT] {
-        self.cpu.cache.regions.left()
     }
 }
 
@@ -81,6 +84,7 @@ impl Engine for Interpreter {
         }
         .go();
         let cpu = &mut *self.cpu;
+        self.counters.update(cpu);
         cpu.leave_state(state);
         cpu.detach();
         exit

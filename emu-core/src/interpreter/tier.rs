@@ -46,31 +46,47 @@ pub enum Retired {
     Replaced,
 }
 
-/// What compiled code answers. RIP, registers, lazy flags and the budget are in the [`Cpu`].
+/// What compiled code answers: how to go on, and for what reason. RIP, registers, lazy flags and the budget are in the
+/// [`Cpu`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Leave {
-    /// Go on at RIP, in compiled code if there is some.
+    /// Go on at RIP, in compiled code if there is some: a direct branch out of the region.
     Onward = 0,
-    /// The interpreter must execute the instruction at RIP.
-    Interpret = 1,
+    /// Go on at RIP: a branch to an address from a register or from memory.
+    Indirect = 1,
+    /// Go on at RIP, a loop head or the entry: what is left of the budget may not suffice for one more turn.
+    Budget = 2,
+    /// The interpreter must execute the instruction at RIP: the translator does not know it.
+    Interpret = 3,
+    /// The interpreter must execute the instruction at RIP: an access that the TLB does not cover.
+    Miss = 4,
+    /// The interpreter must execute the instruction at RIP, which may fault.
+    Fault = 5,
     /// The region at RIP computes with SSE floats: the host's MXCSR must be the guest's. Nothing has been done yet.
-    Float = 2,
+    Float = 6,
     /// The other page of the region at RIP may have moved. Nothing has been done yet.
-    Check = 3,
+    Check = 7,
 }
 
 impl Leave {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 8;
+    /// All of them by number, with what they are called.
+    pub const ALL: [(Self, &str); Self::COUNT] = [
+        (Self::Onward, "direct branch out"),
+        (Self::Indirect, "indirect branch"),
+        (Self::Budget, "end of the budget"),
+        (Self::Interpret, "unknown instruction"),
+        (Self::Miss, "TLB miss or device"),
+        (Self::Fault, "possible fault"),
+        (Self::Float, "rounding to load"),
+        (Self::Check, "page to check"),
+    ];
 
+    /// Nothing else is ever answered; if it were, the interpreter would be right.
     pub(super) fn from_answer(answer: u32) -> Self {
-        match answer {
-            0 => Self::Onward,
-            2 => Self::Float,
-            3 => Self::Check,
-            _ => Self::Interpret,
-        }
+        Self::ALL.get(answer as usize).map_or(Self::Interpret, |(leave, _)| *leave)
     }
 }
 
@@ -209,6 +225,22 @@ fn install_finished(cpu: &mut Cpu, tier: &mut (dyn Tier + 'static)) {
         let id = region.id;
         if !install(cpu, region) {
             tier.retired(id, Retired::Stale);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_total() {
+        for (n, (leave, _)) in Leave::ALL.iter().enumerate() {
+            assert_eq!(*leave as usize, n);
+            assert_eq!(Leave::from_answer(n as u32), *leave);
+        }
+        for answer in [Leave::COUNT as u32, u32::MAX] {
+            assert_eq!(Leave::from_answer(answer), Leave::Interpret);
         }
     }
 }

@@ -3,8 +3,11 @@
 
 use super::mapping::Mapping;
 use super::{Frame, HostPage, PAGE_SIZE};
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
 use rustix::mm::ProtFlags;
 use std::fs::File;
+use std::ops::Range;
 use vm_memory::mmap::MmapRegionBuilder;
 use vm_memory::{FileOffset, MmapRegion};
 
@@ -69,6 +72,35 @@ impl Block {
         HostPage { ptr, frame: Frame(self.first_frame + (start / PAGE_SIZE) as u32) }
     }
 
+    /// The next range of whole pages from `offset` on that anybody has ever touched; the rest reads as zero. Looking
+    /// there instead of reading takes no memory of the host.
+    pub fn touched_from(&self, offset: u64) -> Option<Range<u64>> {
+        let end = self.len();
+        let Some(file) = self.region.file_offset().map(FileOffset::file).filter(|_| offset < end) else {
+            return (offset < end).then_some(offset..end);
+        };
+        // lseek(2): ENXIO is "no data from here on"; where the question is not understood, all may be data.
+        let start = match seek(file, SeekFrom::Data(offset)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => return None,
+            Err(_) => return Some(offset..end),
+        };
+        let stop = seek(file, SeekFrom::Hole(start)).unwrap_or(end).min(end);
+        let whole = start & !(PAGE_SIZE - 1)..stop.next_multiple_of(PAGE_SIZE);
+        (whole.start < end).then_some(whole)
+    }
+
+    /// Numbers of all pages that anybody has ever touched, ascending.
+    pub fn touched_pages(&self) -> impl Iterator<Item = u64> + '_ {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let range = self.touched_from(at)?;
+            at = range.end;
+            Some(range.start / PAGE_SIZE..range.end / PAGE_SIZE)
+        })
+        .flatten()
+    }
+
     /// Copies out; the range must lie inside the block.
     pub fn read(&self, offset: u64, into: &mut [u8]) {
         assert!(
@@ -100,5 +132,21 @@ impl Block {
                 from.len(),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_touched_is_not_listed() {
+        let block = Block::new("test", 1 << 20, 0).expect("memory");
+        assert_eq!(block.touched_pages().count(), 0);
+        block.write(5 * PAGE_SIZE + 7, &[1]);
+        block.write(200 * PAGE_SIZE, &[1; 2 * PAGE_SIZE as usize]);
+        block.write((1 << 20) - 1, &[1]);
+        assert_eq!(block.touched_pages().collect::<Vec<_>>(), [5, 200, 201, 255]);
+        assert_eq!(block.touched_from(1 << 20), None);
     }
 }

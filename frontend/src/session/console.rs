@@ -8,7 +8,7 @@ use crate::quantity::{seconds, shown_count};
 use crate::screen::keys::{self, Stroke};
 use crate::screen::paint::Painter;
 use crate::terminal::{self, Raw};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use emu_core::{HostEvent, Tick};
 use machine::Machine;
 
@@ -112,10 +112,10 @@ impl Session<'_> {
     }
 
     fn press(&mut self, stroke: Stroke) {
-        let at = self.console.next_key.max(self.machine.now());
+        let at = self.console.next_key.max(self.now());
         self.console.next_key = at + BETWEEN_KEYS;
         for event in stroke.events() {
-            self.machine.schedule(at, event);
+            self.subject.schedule(at, event);
         }
     }
 
@@ -124,10 +124,14 @@ impl Session<'_> {
             Wish::Quit => {}
             Wish::Help => self.console.say(escape::HELP),
             Wish::PowerButton => self.post([HostEvent::PowerButton]),
-            Wish::Reset => self.machine.reset()?,
+            Wish::Reset => self.subject.reset()?,
             Wish::Status => {
                 let status = self.status();
                 self.console.say(&status);
+            }
+            Wish::NextEngine => {
+                let said = self.next_engine().unwrap_or_else(|error| format!("{error:#}"));
+                self.console.say(&said);
             }
             Wish::Save => {
                 let said = self.save().map_or_else(|error| format!("{error:#}"), |()| "state saved".into());
@@ -137,9 +141,18 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Lets the guest go on under the next engine, and says which one that is.
+    fn next_engine(&mut self) -> Result<String> {
+        let engine = self.subject.engine().context("there is no other engine here")?.next();
+        self.subject.set_engine(engine)?;
+        Ok(format!("engine {engine}"))
+    }
+
     fn status(&self) -> String {
-        let (cpu, now) = (self.machine.cpu(), self.machine.now());
-        let count = shown_count(self.machine.retired());
-        format!("{} s of guest time, {count} instructions, RIP {:#x}", seconds(now), cpu.rip)
+        let machine = self.subject.machine();
+        let (rip, now) = (machine.cpu().rip, seconds(machine.now()));
+        let count = shown_count(machine.retired());
+        let more = self.subject.status();
+        format!("{now} s of guest time, {count} instructions, RIP {rip:#x}\n{more}")
     }
 }

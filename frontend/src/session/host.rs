@@ -8,6 +8,7 @@ use crate::watch::Watch;
 use anyhow::Result;
 use emu_core::{HostRequest, Tick};
 use machine::Machine;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
@@ -42,9 +43,14 @@ impl HostSide {
     }
 
     /// Carries out what the machine has asked for since the last turn.
-    pub(super) fn take_requests(&mut self, machine: &mut Machine, script: Option<&mut Script>) {
+    pub(super) fn answer(
+        &mut self,
+        requests: VecDeque<HostRequest>,
+        machine: &mut Machine,
+        script: Option<&mut Script>,
+    ) {
         let (mut serial, mut debug) = (Vec::new(), Vec::new());
-        for request in machine.take_requests() {
+        for request in requests {
             match request {
                 HostRequest::Serial { port: 0, byte } => serial.push(byte),
                 HostRequest::Debug(byte) => debug.push(byte),

@@ -3,10 +3,14 @@
 
 mod console;
 mod host;
+mod subject;
+
+pub use subject::{Subject, Turn};
 
 use crate::ending::Ending;
+use crate::engines::{EngineChoice, Engines};
 use crate::files;
-use crate::guest;
+use crate::guest::{self, Built, Media};
 use crate::inbox::{Happening, Inbox};
 use crate::options::{Display, Run, Serial};
 use crate::quantity::{seconds, shown_count};
@@ -17,11 +21,12 @@ use anyhow::{Context, Result, bail};
 use console::Console;
 use emu_core::{HostEvent, Tick};
 use host::HostSide;
-use machine::{Machine, RunLimit, RunOutcome};
+use machine::RunOutcome;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+use subject::Single;
 
 /// How far the machine runs until its requests and the screen are looked at: often enough for a person, and for a
 /// script the grain of its waits.
@@ -35,7 +40,19 @@ const ASLEEP: Duration = Duration::from_secs(1);
 
 /// Runs a machine as the command line says, and says how it ended.
 pub fn run(run: &Run) -> Result<ExitCode> {
-    let mut session = Session::open(run)?;
+    run_subject(run, || {
+        let choice = run.pc.engine.unwrap_or(EngineChoice::Auto);
+        let Built { mut machine, summary } = guest::build(run, choice.plain(false), Media::open(run)?)?;
+        // The engine that is watched comes when all input has been found right: watching opens outputs.
+        let mut engines = Engines::open(&run.observe)?;
+        machine.set_engine(engines.make(choice))?;
+        Ok((Box::new(Single { machine, engines, choice }), summary))
+    })
+}
+
+/// Runs what `make` makes once the rest of the input has been found right.
+pub fn run_subject<'a>(run: &'a Run, make: impl FnOnce() -> Result<Made<'a>>) -> Result<ExitCode> {
+    let mut session = Session::open(run, make)?;
     if !run.console.quiet {
         eprintln!("posada: {}", session.introduction());
     }
@@ -43,13 +60,17 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     let ending = session.run();
     session.console.leave();
     let ending = ending?;
+    let ending = session.subject.last_look()?.unwrap_or(ending);
     session.close(&ending);
     Ok((&ending).into())
 }
 
+/// A subject, and a line that says what it is.
+pub type Made<'a> = (Box<dyn Subject + 'a>, String);
+
 struct Session<'a> {
     options: &'a Run,
-    machine: Machine,
+    subject: Box<dyn Subject + 'a>,
     summary: String,
     script: Option<Script>,
     host: HostSide,
@@ -63,21 +84,21 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Reads and checks everything, then opens the outputs: a wrong input leaves no trace.
-    fn open(options: &'a Run) -> Result<Self> {
+    fn open(options: &'a Run, make: impl FnOnce() -> Result<Made<'a>>) -> Result<Self> {
         let serial = serial(options)?;
-        let script = options.console.script.as_deref().map(read_script).transpose()?;
+        let script = script(options)?;
         if let Some(path) = &options.state.save {
             files::check_writable("saved state", path)?;
         }
-        let guest::Built { machine, summary } = guest::build(options)?;
+        let (subject, summary) = make()?;
         let cable = Cable::open(&serial)?;
         let typing =
             script.is_none() && (serial == Serial::Stdio || options.console.display == Display::Text);
-        let inbox = Inbox::open(machine.handle(), &cable, typing)?;
+        let inbox = Inbox::open(subject.handle(), &cable, typing)?;
         let console = Console::new(options.console.display, typing && terminal::is_one());
         let host = HostSide::open(options, cable)?;
         let (to_serial, save_at) = (VecDeque::new(), options.state.save_at);
-        Ok(Self { options, machine, summary, script, host, console, inbox, to_serial, save_at })
+        Ok(Self { options, subject, summary, script, host, console, inbox, to_serial, save_at })
     }
 
     fn introduction(&self) -> String {
@@ -97,19 +118,28 @@ impl<'a> Session<'a> {
                 return Ok(ending);
             }
             self.feed_serial();
-            let outcome = self.machine.run(RunLimit::until(self.turn_end()));
-            self.host.take_requests(&mut self.machine, self.script.as_mut());
-            self.console.draw(&mut self.machine);
-            if let Some(ending) = self.ended(outcome)? {
+            let turn = self.subject.run(self.turn_end())?;
+            let requests = self.subject.take_requests();
+            self.host.answer(requests, self.subject.machine_mut(), self.script.as_mut());
+            self.console.draw(self.subject.machine_mut());
+            let ending = match turn {
+                Turn::Ran(outcome) => self.ended(outcome)?,
+                Turn::Over(ending) => Some(ending),
+            };
+            if let Some(ending) = ending {
                 return Ok(ending);
             }
-            self.host.follow_resets(&self.machine);
+            self.host.follow_resets(self.subject.machine());
         }
+    }
+
+    fn now(&self) -> Tick {
+        self.subject.machine().now()
     }
 
     /// The end of this turn: not beyond anything that must happen at a certain guest time.
     fn turn_end(&self) -> Tick {
-        let now = self.machine.now();
+        let now = self.now();
         // Whole turns since power-on, so that a restored run has the same ones.
         let end = Tick((now.0 / TURN.0 + 1) * TURN.0);
         let moments = [self.save_at, self.options.time.timeout];
@@ -117,7 +147,7 @@ impl<'a> Session<'a> {
     }
 
     fn ended(&mut self, outcome: RunOutcome) -> Result<Option<Ending>> {
-        let now = self.machine.now();
+        let now = self.now();
         if self.save_at.is_some_and(|moment| now >= moment) {
             self.save_at = None;
             self.save()?;
@@ -141,7 +171,7 @@ impl<'a> Session<'a> {
 
     fn out_of_time(&self) -> Option<Ending> {
         let limit = self.options.time.timeout?;
-        let over = self.machine.now() >= limit;
+        let over = self.now() >= limit;
         over.then(|| Ending::TooLate(format!("--timeout: {} s of guest time have passed", seconds(limit))))
     }
 
@@ -175,35 +205,34 @@ impl<'a> Session<'a> {
     }
 
     fn post(&mut self, events: impl IntoIterator<Item = HostEvent>) {
-        let handle = self.machine.handle();
         for event in events {
             match event {
                 HostEvent::Serial(byte) => self.to_serial.push_back(byte),
-                other => handle.post(other),
+                other => self.subject.post(other),
             }
         }
     }
 
     fn feed_serial(&mut self) {
         if !self.to_serial.is_empty() {
-            let count = self.machine.serial_room().min(self.to_serial.len());
-            let handle = self.machine.handle();
-            self.to_serial.drain(..count).for_each(|byte| handle.post(HostEvent::Serial(byte)));
+            let count = self.subject.machine_mut().serial_room().min(self.to_serial.len());
+            self.to_serial.drain(..count).for_each(|byte| self.subject.post(HostEvent::Serial(byte)));
         }
     }
 
     /// Plays the script as far as it goes now.
     fn play(&mut self) -> Result<Option<Ending>> {
         loop {
+            let now = self.now();
             let Some(script) = &mut self.script else { return Ok(None) };
-            let now = self.machine.now();
-            match script.next(now, || self.machine.text_screen()) {
+            match script.next(now, || self.subject.machine_mut().text_screen()) {
                 Progress::Waiting => return Ok(None),
                 Progress::Done => return Ok(Some(Ending::ScriptDone)),
                 Progress::Failed(why) => return Ok(Some(Ending::TooLate(why))),
                 Progress::Act(Action::Post(events)) => self.post(events),
                 Progress::Act(Action::Save(path)) => self.save_to(&path)?,
-                Progress::Act(Action::Reset) => self.machine.reset()?,
+                Progress::Act(Action::Reset) => self.subject.reset()?,
+                Progress::Act(Action::Engine(engine)) => self.subject.set_engine(engine)?,
             }
         }
     }
@@ -214,17 +243,20 @@ impl<'a> Session<'a> {
     }
 
     fn save_to(&mut self, path: &Path) -> Result<()> {
-        Ok(self.machine.save_to_file(path)?)
+        Ok(self.subject.machine().save_to_file(path)?)
     }
 
     fn close(&mut self, ending: &Ending) {
         if self.options.state.hash {
-            let hash = self.machine.state_hash();
+            let hash = self.subject.machine().state_hash();
             println!("{}", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        }
+        if self.options.observe.stats {
+            eprint!("{}", self.subject.stats());
         }
         let quiet = self.options.console.quiet && ending.code() == 0;
         if !quiet {
-            let (time, instructions) = (seconds(self.machine.now()), shown_count(self.machine.retired()));
+            let (time, instructions) = (seconds(self.now()), shown_count(self.subject.machine().retired()));
             let end = ending.line().map_or_else(String::new, |line| format!("{line}, "));
             eprintln!("posada: {end}after {time} s of guest time and {instructions} instructions");
         }
@@ -242,6 +274,15 @@ fn serial(options: &Run) -> Result<Serial> {
         (Some(serial), _) => Ok(serial.clone()),
         (None, Display::Text) => Ok(Serial::None),
         (None, Display::None) => Ok(Serial::Stdio),
+    }
+}
+
+/// What plays instead of a person.
+fn script(options: &Run) -> Result<Option<Script>> {
+    match (&options.console.script, &options.console.until_text) {
+        (Some(path), _) => read_script(path).map(Some),
+        (None, Some(text)) if text.is_empty() => bail!("--until-text needs a text"),
+        (None, until) => Ok(until.as_deref().map(Script::until)),
     }
 }
 

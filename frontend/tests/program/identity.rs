@@ -1,6 +1,6 @@
 //! Deterministic runs: equal to each other, and equal across a save and a restore in a new process.
 
-use crate::posada::{debian, finish, run};
+use crate::posada::{debian, finish, play, run};
 use std::path::Path;
 
 /// A boot that does some work and powers off; the last line is the hash of the whole machine.
@@ -27,6 +27,27 @@ fn restore(state: &Path) -> std::process::Command {
 fn two_runs_are_equal() {
     let [first, second] = [boot(), boot()].map(|run| hash(&finish(run).code(0).out));
     assert_eq!(first, second);
+}
+
+#[test]
+fn every_engine_gives_the_same_run() {
+    let hashes = ["interpreter", "auto", "jit"].map(|engine| {
+        let mut boot = boot();
+        boot.args(["--engine", engine]);
+        hash(&finish(boot).code(0).out)
+    });
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:?}");
+}
+
+#[test]
+fn engines_may_change_on_the_way() {
+    let steps = ["wait 311ms", "wait 700ms", "wait 1007ms", "off"];
+    let hash_of = |engines: [&str; 4]| {
+        let lines = engines.iter().zip(steps).map(|(engine, step)| format!("engine {engine}\n{step}\n"));
+        hash(&play(boot(), &lines.collect::<String>()).code(0).out)
+    };
+    let one = hash_of(["interpreter"; 4]);
+    assert_eq!(hash_of(["jit", "auto", "interpreter", "jit"]), one);
 }
 
 #[test]

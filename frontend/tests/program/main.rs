@@ -4,5 +4,8 @@ mod boots;
 mod command_line;
 mod conform;
 mod identity;
+mod lockstep;
+mod observing;
 mod posada;
+mod switching;
 mod terminal;

@@ -112,6 +112,12 @@ fn ctrl_a_x_quits_and_the_terminal_is_as_it_was() {
     terminal.wait_for("press the power button");
     terminal.type_in(b"\x01i");
     terminal.wait_for("instructions, RIP");
+    terminal.wait_for("engine auto: ");
+    for engine in ["engine jit", "engine interpreter", "engine auto"] {
+        terminal.seen.clear();
+        terminal.type_in(b"\x01e");
+        terminal.wait_for(engine);
+    }
     terminal.type_in(b"\x01s");
     terminal.wait_for("give --save FILE");
     terminal.type_in(b"\x01x");

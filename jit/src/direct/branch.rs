@@ -152,7 +152,7 @@ impl Direct<'_> {
         if self.facts.leads_back(from, to) {
             self.asm.alu_imm(Width::Q, Alu::Cmp, BUDGET, self.facts.need as i32);
             self.lose_flags();
-            self.leave_if(cc::L, self.region.blocks[to].off);
+            self.leave_if(cc::L, self.region.blocks[to].off, Leave::Budget);
         }
         self.inherit(to);
         if self.facts.predecessors[to] > 1 && self.facts.flags_wanted[to] {

@@ -41,13 +41,13 @@ impl Direct<'_> {
         let off = self.region.blocks[self.region.entry].off;
         self.asm.load(Width::Q, BUDGET, at(CPU, layout::BUDGET));
         self.asm.alu_imm(Width::Q, Alu::Cmp, BUDGET, self.facts.need as i32);
-        self.turn_away(cc::L, off, Leave::Interpret);
+        self.turn_away(cc::L, off, Leave::Budget);
         if self.region.other_page.is_some() {
             self.check_other_page(off);
         }
         if self.vectors.iter().any(Option::is_some) {
             self.asm.cmp_byte(at(CPU, layout::SSE_TRAP), 0);
-            self.turn_away(cc::NE, off, Leave::Interpret);
+            self.turn_away(cc::NE, off, Leave::Fault);
         }
         let mut insns = self.region.blocks.iter().flat_map(|block| &block.insns);
         if insns.any(|insn| super::generic::is_float(&insn.instruction)) {
@@ -97,19 +97,19 @@ impl Direct<'_> {
         Exit { off: self.off, how, done: self.done, lazy: self.lazy.clone() }
     }
 
-    /// Leaves the current instruction to the interpreter if the condition holds.
+    /// Leaves the current instruction, which may fault, to the interpreter if the condition holds.
     pub fn interpret_if(&mut self, condition: u8) {
         let label = self.asm.label();
         self.asm.jcc(condition, label);
-        let exit = self.exit(Leave::Interpret);
+        let exit = self.exit(Leave::Fault);
         self.stubs.push(Stub::Exit { label, exit });
     }
 
     /// Leaves for an offset of the region if the condition holds.
-    pub fn leave_if(&mut self, condition: u8, off: i64) {
+    pub fn leave_if(&mut self, condition: u8, off: i64, how: Leave) {
         let label = self.asm.label();
         self.asm.jcc(condition, label);
-        let exit = Exit { off, ..self.exit(Leave::Onward) };
+        let exit = Exit { off, ..self.exit(how) };
         self.stubs.push(Stub::Exit { label, exit });
     }
 
@@ -120,7 +120,7 @@ impl Direct<'_> {
     }
 
     pub fn miss(&mut self, label: Label, found: Label, cell: usize, size: u32, write: bool) {
-        let exit = self.exit(Leave::Interpret);
+        let exit = self.exit(Leave::Miss);
         self.stubs.push(Stub::Miss { label, found, cell, size, write, exit });
     }
 
@@ -171,10 +171,12 @@ impl Direct<'_> {
     pub fn write_stubs(&mut self) {
         self.write_out();
         for stub in std::mem::take(&mut self.stubs) {
-            match stub {
+            let start = self.asm.code.len();
+            let off = match stub {
                 Stub::Exit { label, exit } => {
                     self.asm.bind(label);
                     self.write_exit(&exit);
+                    exit.off
                 }
                 Stub::Miss { label, found, cell, size, write, exit } => {
                     self.asm.bind(label);
@@ -183,8 +185,10 @@ impl Direct<'_> {
                     self.asm.call_routine(Routine::Probe { shift, write });
                     self.asm.jcc(cc::NE, found);
                     self.write_exit(&exit);
+                    exit.off
                 }
-            }
+            };
+            self.mark(start, off);
         }
     }
 

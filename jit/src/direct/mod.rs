@@ -17,6 +17,7 @@ mod special;
 mod stack;
 
 use crate::facts::Facts;
+use crate::observe::Mark;
 use crate::region::{Known, Region};
 use asm::{Asm, Label, Reg, Width};
 use emu_core::interpreter::Mode;
@@ -59,6 +60,8 @@ pub struct Translated {
     pub relocations: Vec<(usize, Routine)>,
     pub links: Box<[Link]>,
     pub seen: Box<Seen>,
+    /// Empty unless they were asked for.
+    pub marks: Vec<Mark>,
 }
 
 /// A region in translation.
@@ -89,10 +92,13 @@ pub struct Direct<'a> {
     /// Offset of the instruction that is being translated.
     off: i64,
     refused: bool,
+    /// What the host code was made for, if somebody wants to know.
+    marks: Option<Vec<Mark>>,
 }
 
-/// Builds the code of a region; `None` if something about it was not as foreseen.
-pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8) -> Option<Translated> {
+/// Builds the code of a region; with `marks`, and notes which of it is for which instruction. `None` if something about
+/// the region was not as foreseen.
+pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8, marks: bool) -> Option<Translated> {
     let Pins { general, vector, written, vector_written } = Pins::of(region, facts);
     let mut asm = Asm::new();
     let blocks: Vec<Label> = region.blocks.iter().map(|_| asm.label()).collect();
@@ -118,6 +124,7 @@ pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8) -> Option<
         done: 0,
         off: 0,
         refused: false,
+        marks: marks.then(Vec::new),
     };
     direct.enter();
     for (place, block) in facts.order.iter().enumerate() {
@@ -130,6 +137,7 @@ pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8) -> Option<
         relocations: std::mem::take(&mut direct.asm.relocations),
         links: std::mem::take(&mut direct.links),
         seen: std::mem::take(&mut direct.seen),
+        marks: direct.marks.take().unwrap_or_default(),
     })
 }
 
@@ -144,6 +152,7 @@ impl Direct<'_> {
         let block = &region.blocks[n];
         let live = self.facts.live_flags(region, n);
         for (insn, live) in block.insns.iter().zip(live) {
+            let start = self.asm.code.len();
             self.off = insn.off;
             self.live = live;
             let i = &insn.instruction;
@@ -155,8 +164,19 @@ impl Direct<'_> {
                 _ => self.refuse(),
             }
             self.done += 1;
+            self.mark(start, insn.off);
         }
+        let start = self.asm.code.len();
         self.finish(n, next);
+        self.mark(start, self.off);
+    }
+
+    /// Notes that the code from `start` on was made for the instruction at `off`.
+    fn mark(&mut self, start: usize, off: i64) {
+        let end = self.asm.code.len();
+        if let (Some(marks), true) = (&mut self.marks, end > start) {
+            marks.push(Mark { start: start as u32, end: end as u32, guest: off });
+        }
     }
 
     fn flags_at(&mut self, n: usize) -> (Lazy, u8) {

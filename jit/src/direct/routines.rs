@@ -63,7 +63,7 @@ impl Routines {
 }
 
 fn begin(asm: &mut Asm) -> usize {
-    while asm.code.len() % 16 != 0 {
+    while !asm.code.len().is_multiple_of(16) {
         asm.bytes(&[0xCC]);
     }
     asm.code.len()
@@ -126,7 +126,7 @@ fn write_indirect(asm: &mut Asm) {
     asm.jmp_reg(RDX);
     asm.bind(miss);
     asm.store(Width::Q, at(RDI, layout::RIP), RAX);
-    asm.constant(RAX, Leave::Onward as u64);
+    asm.constant(RAX, Leave::Indirect as u64);
     asm.ret();
 }
 

@@ -115,7 +115,7 @@ impl Translator<'_> {
     fn look_at_budget(&mut self, budget: Value, to: usize) {
         let need = self.constant(I64, self.facts.need as u64);
         let short = self.fb.ins().icmp(IntCC::SignedLessThan, budget, need);
-        self.leave_if(short, self.region.blocks[to].off);
+        self.leave_if(short, self.region.blocks[to].off, Leave::Budget);
         self.fb.ins().sequence_point();
     }
 
@@ -149,7 +149,7 @@ impl Translator<'_> {
             let here = self.fb.ins().icmp(IntCC::Equal, target, rip);
             self.fork(here, |t| t.edge(n, Goal::Block(*block)), |_| {});
         }
-        self.leave_to(target, Leave::Onward);
+        self.leave_to(target, Leave::Indirect);
     }
 
     /// JMP or CALL to a computed address.
@@ -166,7 +166,7 @@ impl Translator<'_> {
             }
             target
         });
-        self.leave_to(target, Leave::Onward);
+        self.leave_to(target, Leave::Indirect);
     }
 
     /// Leaves #GP of a non-canonical target to the interpreter.

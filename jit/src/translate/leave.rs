@@ -33,20 +33,20 @@ impl Translator<'_> {
         self.add_imm(budget, self.done.wrapping_neg() as u64)
     }
 
-    /// Lets the interpreter execute the current instruction if the condition holds.
+    /// Lets the interpreter execute the current instruction, which may fault, if the condition holds.
     pub fn interpret_if(&mut self, condition: Value) {
-        self.leave_if(condition, self.off);
+        self.leave_if(condition, self.off, Leave::Fault);
     }
 
     /// Leaves the instruction at `off` to the interpreter if the condition holds.
-    pub fn leave_if(&mut self, condition: Value, off: i64) {
+    pub fn leave_if(&mut self, condition: Value, off: i64, why: Leave) {
         let exit = self.fb.create_block();
         let inside = self.fb.create_block();
         self.fb.set_cold_block(exit);
         self.fb.ins().brif(condition, exit, &[], inside, &[]);
         self.fb.switch_to_block(exit);
         self.fb.seal_block(exit);
-        self.leave(off, Leave::Interpret);
+        self.leave(off, why);
         self.fb.switch_to_block(inside);
         self.fb.seal_block(inside);
     }

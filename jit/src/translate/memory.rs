@@ -5,6 +5,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value};
 use emu_core::interpreter::layout;
+use emu_core::interpreter::tier::Leave;
 use iced_x86::{Instruction, OpKind};
 
 const PAGE: u64 = 4096;
@@ -27,7 +28,7 @@ impl Translator<'_> {
         let apart = self.fb.ins().bxor(linear, tag);
         let most = self.constant(I64, PAGE - u64::from(width.bytes()));
         let miss = self.fb.ins().icmp(IntCC::UnsignedGreaterThan, apart, most);
-        self.interpret_if(miss);
+        self.leave_if(miss, self.off, Leave::Miss);
         let addend = self.fb.ins().load(I64, MemFlagsData::trusted(), entry, layout::TLB_ADDEND as i32);
         self.fb.ins().iadd(linear, addend)
     }

@@ -17,6 +17,7 @@ mod stack;
 
 use crate::facts::Facts;
 use crate::flags::Flags;
+use crate::observe::location_of;
 use crate::region::{Known, Region};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
@@ -90,9 +91,11 @@ pub struct Translator<'a> {
     /// Offset of the instruction that is being translated.
     off: i64,
     refused: bool,
+    /// Note which guest instruction things are made for.
+    marks: bool,
 }
 
-/// Builds the function of a region.
+/// Builds the function of a region; with `marks`, its instructions tell what guest instruction they are made for.
 ///
 /// # Errors
 /// The region cannot be translated.
@@ -103,12 +106,14 @@ pub fn translate(
     seen: &Seen,
     function: &mut Function,
     context: &mut FunctionBuilderContext,
+    marks: bool,
 ) -> Result<(), Refused> {
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params.push(AbiParam::new(I64));
     signature.returns.push(AbiParam::new(I32));
     function.signature = signature;
     let mut t = Translator::new(FunctionBuilder::new(function, context), region, facts);
+    t.marks = marks;
     t.enter(seen);
     for block in &facts.order {
         t.block(*block);
@@ -147,6 +152,7 @@ impl<'a> Translator<'a> {
             done: 0,
             off: 0,
             refused: false,
+            marks: false,
         }
     }
 
@@ -155,7 +161,7 @@ impl<'a> Translator<'a> {
         let need = self.constant(I64, self.facts.need as u64);
         let budget = self.load_cpu(I64, layout::BUDGET);
         let short = self.fb.ins().icmp(IntCC::SignedLessThan, budget, need);
-        self.turn_away_if(short, Leave::Interpret);
+        self.turn_away_if(short, Leave::Budget);
         if self.region.other_page.is_some() {
             let at = self.constant(I64, std::ptr::from_ref(seen) as u64);
             for (field, known) in [(layout::GENERATION, Seen::GENERATION), (layout::RIP_BASE, Seen::BASE)] {
@@ -184,6 +190,9 @@ impl<'a> Translator<'a> {
         let block = &region.blocks[n];
         for insn in &block.insns {
             self.off = insn.off;
+            if self.marks {
+                self.fb.set_srcloc(location_of(insn.off));
+            }
             match pick(&insn.instruction, region.mode) {
                 Some(emit) => emit(self, &insn.instruction),
                 None => self.refuse(),

@@ -21,7 +21,7 @@ pub(super) fn for_each_page(
     mut page: impl FnMut(u64, &[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut bytes = [0; PAGE];
-    for number in 0..map.block(block).len() / PAGE_SIZE {
+    for number in map.block(block).touched_pages() {
         map.block(block).read(number * PAGE_SIZE, &mut bytes);
         if bytes != [0; PAGE] {
             page(number, &bytes)?;
