@@ -11,6 +11,7 @@ mod cpu;
 mod data;
 mod exception;
 mod fetch;
+mod fill;
 mod fuse;
 pub mod layout;
 mod lower;

@@ -129,7 +129,7 @@ impl Step for Stos {
         }
         let to = destination::<T>(cpu, op, true)?;
         let value = cpu.reg::<T>(0);
-        let done = cpu.fill_in_page(to, value, count);
+        let done = cpu.fill_pages(to, value, count);
         if done == 0 {
             return Ok(0);
         }
