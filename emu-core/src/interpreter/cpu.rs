@@ -77,6 +77,8 @@ pub struct Cpu {
     pub link: *const Link,
     /// The host's MXCSR is the guest's, see [`Cpu::load_float`].
     pub float_loaded: bool,
+    /// The host's x87 unit holds the guest's registers, see [`Cpu::load_x87`].
+    pub x87_loaded: bool,
     /// Address of the next instruction, when no op is running.
     pub rip: u64,
     /// Address of the instruction that is running, for serializing instructions.
@@ -125,6 +127,7 @@ impl Cpu {
             why: Why::Lookup,
             link: std::ptr::null(),
             float_loaded: false,
+            x87_loaded: false,
             rip: 0,
             start_rip: 0,
             one_shot: false,

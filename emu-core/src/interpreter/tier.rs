@@ -58,17 +58,21 @@ pub enum Leave {
     Float = 2,
     /// The other page of the region at RIP may have moved. Nothing has been done yet.
     Check = 3,
+    /// The region at RIP has x87 instructions: the guest's x87 state must be in the host's unit. Nothing has been done
+    /// yet.
+    X87 = 4,
 }
 
 impl Leave {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 
     pub(super) fn from_answer(answer: u32) -> Self {
         match answer {
             0 => Self::Onward,
             2 => Self::Float,
             3 => Self::Check,
+            4 => Self::X87,
             _ => Self::Interpret,
         }
     }
