@@ -97,7 +97,7 @@ pub enum Routine {
     Fill,
     /// Called: EAX = AH, AL as LAHF and SETO leave them, of the lazy flags. Changes RCX, RDX and XMM0-1 only.
     Status,
-    /// Called: RSI: a [`emu_core::interpreter::tier::Single`]. EAX as [`emu_core::interpreter::tier::interpret`] answers.
+    /// Called: RSI: a [`emu_core::interpreter::tier::Single`], EDX: see there. EAX as [`emu_core::interpreter::tier::interpret`] answers.
     Interpret,
 }
 

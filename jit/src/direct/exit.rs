@@ -4,8 +4,10 @@ use super::Direct;
 use super::asm::*;
 use super::lazy::Lazy;
 use super::registers::{BUDGET, CPU};
+use super::x87::{self, Note};
 use emu_core::interpreter::layout;
 use emu_core::interpreter::tier::{Leave, Link, Seen};
+use iced_x86::Instruction;
 
 /// State to leave with.
 #[derive(Clone)]
@@ -16,6 +18,7 @@ pub struct Exit {
     /// To be taken off the budget.
     done: i64,
     lazy: Lazy,
+    note: Note,
 }
 
 /// Cold code.
@@ -48,10 +51,20 @@ impl Direct<'_> {
             self.asm.cmp_byte(at(CPU, layout::SSE_TRAP), 0);
             self.turn_away(cc::NE, off, Leave::Interpret);
         }
-        let mut insns = self.region.blocks.iter().flat_map(|block| &block.insns);
-        if insns.any(|insn| super::generic::is_float(&insn.instruction)) {
+        let any = |wanted: fn(&Instruction) -> bool| {
+            let mut insns = self.region.blocks.iter().flat_map(|block| &block.insns);
+            insns.any(|insn| insn.known.native && wanted(&insn.instruction))
+        };
+        let (float, x87) = (any(super::generic::is_float), any(x87::is_native));
+        if float {
             self.asm.cmp_byte(at(CPU, layout::FLOAT_LOADED), 0);
             self.turn_away(cc::E, off, Leave::Float);
+        }
+        if x87 {
+            self.asm.cmp_byte(at(CPU, layout::FPU_TRAP), 0);
+            self.turn_away(cc::NE, off, Leave::Interpret);
+            self.asm.cmp_byte(at(CPU, layout::X87_LOADED), 0);
+            self.turn_away(cc::E, off, Leave::X87);
         }
         self.reload();
         self.inherited[self.region.entry] = Some((Lazy::Memory, 0));
@@ -93,7 +106,7 @@ impl Direct<'_> {
     }
 
     fn exit(&self, how: Leave) -> Exit {
-        Exit { off: self.off, how, done: self.done, lazy: self.lazy.clone() }
+        Exit { off: self.off, how, done: self.done, lazy: self.lazy.clone(), note: self.note }
     }
 
     /// Leaves the current instruction to the interpreter if the condition holds.
@@ -135,6 +148,7 @@ impl Direct<'_> {
 
     fn write_exit(&mut self, exit: &Exit) {
         self.settle(&exit.lazy, exit.done);
+        self.write_note(exit.note);
         self.store_rip(exit.off);
         self.asm.constant(RAX, exit.how as u64);
         self.asm.ret();

@@ -81,6 +81,12 @@ impl Direct<'_> {
     /// From the linear address in RAX to that in this process; leaves if `size` bytes cannot be accessed there. Changes
     /// RCX and RDX.
     pub fn probe(&mut self, size: u32, write: bool) {
+        self.probe_hit(size, write);
+        self.add_addend();
+    }
+
+    /// The first half: the access is possible, RAX is still the linear address.
+    pub fn probe_hit(&mut self, size: u32, write: bool) {
         let table = if write { layout::TLB_WRITE } else { layout::TLB_READ };
         let entry = layout::TLB_ENTRY_BYTES.trailing_zeros();
         let retry = self.asm.here();
@@ -95,6 +101,10 @@ impl Direct<'_> {
         let miss = self.asm.label();
         self.asm.jcc(cc::A, miss);
         self.miss(miss, retry, size, write);
+    }
+
+    /// The second half: from the linear address in RAX to that in this process. RCX is as the first half left it.
+    pub fn add_addend(&mut self) {
         self.asm.alu_mem(Width::Q, Alu::Add, RAX, at(RCX, layout::TLB_ADDEND));
     }
 }
