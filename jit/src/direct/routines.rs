@@ -60,7 +60,7 @@ impl Routines {
 }
 
 fn begin(asm: &mut Asm) -> usize {
-    while asm.code.len() % 16 != 0 {
+    while !asm.code.len().is_multiple_of(16) {
         asm.bytes(&[0xCC]);
     }
     asm.code.len()
