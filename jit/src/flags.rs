@@ -175,7 +175,8 @@ impl Shape {
     /// The shape after an instruction; that of the [`Flags`] that its translation leaves.
     pub fn after(self, i: &Instruction) -> Self {
         use Mnemonic::*;
-        let Some(width) = width_of(i) else { return self };
+        let touched = i.rflags_modified() & STATUS_BITS != 0;
+        let Some(width) = width_of(i) else { return if touched { Self::Memory } else { self } };
         match i.mnemonic() {
             Add | Xadd => Self::Add(width),
             Sub | Cmp | Neg | Cmpxchg => Self::Sub(width),
@@ -184,7 +185,7 @@ impl Shape {
                 Some(carried) => Self::Step { width, down: i.mnemonic() == Dec, carried },
                 None => Self::Memory,
             },
-            _ if (i.rflags_modified() & STATUS_BITS) != 0 => Self::Memory,
+            _ if touched => Self::Memory,
             _ => self,
         }
     }

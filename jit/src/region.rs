@@ -21,6 +21,8 @@ pub struct Known {
     pub native: bool,
     /// For the interpreter.
     pub single: Option<Arc<Single>>,
+    /// What an x87 instruction leaves in FOP.
+    pub fop: u16,
 }
 
 /// What a translator can do.

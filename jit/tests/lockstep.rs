@@ -4,6 +4,7 @@ mod flat;
 mod program;
 
 use emu_core::interpreter::Interpreter;
+use emu_core::interpreter::tier::Leave;
 use emu_core::vcpu::{Segment, VcpuState, cr0};
 use emu_core::{Attention, Engine, Exit, Stop};
 use flat::{FlatBus, long_mode_state};
@@ -38,7 +39,15 @@ impl<E: Engine> Machine<E> {
         (cpu.gpr[3], cpu.gpr[6], cpu.gpr[7]) = (DATA + 0x80, DATA + 0x100, DATA + 0xFFE);
         (cpu.gpr[4], cpu.gpr[5]) = (STACK, 3000);
         cpu.rip = at;
-        let data: Vec<u8> = (0..0x2000).map(|_| numbers.next() as u8).collect();
+        if numbers.below(4) == 0 {
+            cpu.gpr[6] = RAM - 0x20; // and on to where devices are
+        }
+        cpu.x87 = program::x87::state(numbers);
+        cpu.seg[4].base = 0x40;
+        let data = match numbers.below(2) {
+            0 => (0..0x2000).map(|_| numbers.next() as u8).collect(),
+            _ => program::x87::data(numbers, 0x2000),
+        };
         bus.memory.write(DATA, &data);
         Self { engine, bus, cpu }
     }
@@ -68,10 +77,11 @@ fn flat32() -> VcpuState {
 /// that compiled code retired.
 fn compare(bits: u32, code: &[u8], at: u64, seed: u64, steps: impl Iterator<Item = u64> + Clone) -> u64 {
     let [direct, optimised] =
-        [DIRECT, OPTIMISED].map(|options| compare_with(options, bits, code, at, seed, steps.clone()));
+        [DIRECT, OPTIMISED].map(|options| compare_with(options, bits, code, at, seed, steps.clone()).0);
     direct.min(optimised)
 }
 
+/// As [`compare`], with one translator: the number of instructions, and how often compiled code has left, by [`Leave`].
 fn compare_with(
     options: Options,
     bits: u32,
@@ -79,7 +89,7 @@ fn compare_with(
     at: u64,
     seed: u64,
     steps: impl Iterator<Item = u64>,
-) -> u64 {
+) -> (u64, [u64; Leave::COUNT]) {
     let mut reference = Machine::new(Interpreter::new(), bits, code, at, &mut Numbers::new(seed));
     let mut judged = Machine::new(Jit::new(options), bits, code, at, &mut Numbers::new(seed));
     for (n, step) in steps.enumerate() {
@@ -106,7 +116,7 @@ fn compare_with(
     let apart = (0..a.len()).find(|n| a[*n] != b[*n]);
     assert_eq!(apart, None, "memory; seed {seed}, {bits} bits, code {code:02x?}");
     assert_eq!(reference.bus.accesses, judged.bus.accesses, "seed {seed}");
-    judged.engine.work().0
+    (judged.engine.work().0, judged.engine.left())
 }
 
 /// Seeds to try, from the environment where a longer run is wanted.
@@ -116,11 +126,13 @@ fn seeds() -> std::ops::Range<u64> {
     first..first + number("POSADA_SEEDS").unwrap_or(150)
 }
 
-fn random_loops(bits: u32) {
-    let mut compiled = 0;
+fn random_loops(bits: u32, x87: bool) {
+    let (mut compiled, mut loaded) = (0, 0);
     for seed in seeds() {
         let numbers = &mut Numbers::new(seed);
-        let code = Program::new(numbers, bits).looping();
+        let mut program = Program::new(numbers, bits);
+        program.x87 = x87;
+        let code = program.looping();
         // Some loops lie across the end of a page.
         let at = if seed % 3 == 0 { CODE + 0x1000 - 1 - numbers.below(code.len() as u64) } else { CODE };
         let mut steps = Numbers::new(seed ^ 0x5555);
@@ -131,20 +143,37 @@ fn random_loops(bits: u32) {
                 _ => 100 + steps.below(600),
             })
             .collect();
-        compiled += compare(bits, &code, at, seed, steps.into_iter());
+        compiled += if x87 {
+            let (compiled, left) = compare_with(DIRECT, bits, &code, at, seed, steps.into_iter());
+            loaded += left[Leave::X87 as usize];
+            compiled
+        } else {
+            compare(bits, &code, at, seed, steps.into_iter())
+        };
     }
     assert!(compiled > 0, "nothing was compiled");
-    eprintln!("{bits} bits: {compiled} instructions in compiled code");
+    assert!(loaded > 0 || !x87, "no x87 instruction was compiled");
+    eprintln!("{bits} bits: {compiled} instructions in compiled code, x87 state loaded {loaded} times");
 }
 
 #[test]
 fn random_loops_of_32_bits() {
-    random_loops(32);
+    random_loops(32, false);
 }
 
 #[test]
 fn random_loops_of_64_bits() {
-    random_loops(64);
+    random_loops(64, false);
+}
+
+#[test]
+fn random_x87_loops_of_32_bits() {
+    random_loops(32, true);
+}
+
+#[test]
+fn random_x87_loops_of_64_bits() {
+    random_loops(64, true);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What compiled code asks of the interpreter without leaving: a page walk, one instruction, the status flags, and the
-//! guest's SIMD rounding and masks in the host's MXCSR.
+//! What compiled code asks of the interpreter without leaving: a page walk, one instruction, the status flags; and what it
+//! computes with: the guest's SIMD rounding and masks in the host's MXCSR, and the guest's x87 state in the host's unit.
 //!
 //! Every function here takes the running [`Cpu`] by pointer and follows the host's C convention. Before the call the
 //! compiled code has written to it whatever the function's documentation names.
@@ -16,6 +16,8 @@ use super::run::run_ops;
 use super::tier::Leave;
 use super::tlb::Bank;
 use crate::isa::simd::mxcsr;
+use crate::isa::x87::control;
+use crate::isa::x87::status::{B, ES};
 use crate::memory::{PAGE_MASK, PAGE_SIZE};
 use crate::mmu::Intent;
 use iced_x86::Mnemonic;
@@ -54,17 +56,21 @@ pub const DONE: u32 = u32::MAX;
 
 /// Has the interpreter execute one instruction. Registers, lazy flags, vector registers and the budget are in the `Cpu`
 /// before and after. [`DONE`], or a [`Leave`] with which compiled code must leave at once, changing nothing: RIP and the
-/// budget are as they must be.
+/// budget are as they must be. What the host's floating-point units hold, they hold again if it is done; with `x87` 0
+/// the x87 unit is not touched.
 ///
 /// # Safety
 /// `cpu` is the running one, in the mode that the [`Single`] at `op` was made for, and the page of the region's entry
-/// is the page of the instruction.
-pub unsafe extern "C" fn interpret(cpu: *mut Cpu, op: *const Op) -> u32 {
+/// is the page of the instruction. If `x87` is 0, the instruction neither looks at x87 or MMX state nor changes it.
+pub unsafe extern "C" fn interpret(cpu: *mut Cpu, op: *const Op, x87: u32) -> u32 {
     // SAFETY: see above; compiled code holds no reference to the `Cpu`, and the `Single` outlives the region's code.
     let (cpu, op) = unsafe { (&mut *cpu, OpRef::new(&*op)) };
     cpu.called_out += 1;
-    let float = cpu.float_loaded;
+    let (float, x87) = (cpu.float_loaded, cpu.x87_loaded && x87 != 0);
     cpu.unload_float();
+    if x87 {
+        cpu.unload_x87();
+    }
     let end = cpu.rip_at(u64::from(op.get().off) + u64::from(op.get().len));
     run_ops(cpu, op);
     let leave = match std::mem::replace(&mut cpu.why, Why::Lookup) {
@@ -74,10 +80,8 @@ pub unsafe extern "C" fn interpret(cpu: *mut Cpu, op: *const Op) -> u32 {
         Why::Exception(_) => Leave::Fault as u32,
         Why::OneShot => Leave::Interpret as u32,
     };
-    if float && leave == DONE && !cpu.load_float() {
-        return Leave::Onward as u32;
-    }
-    leave
+    let again = |cpu: &mut Cpu| (!float || cpu.load_float()) && (!x87 || cpu.load_x87());
+    if leave == DONE && !again(cpu) { Leave::Onward as u32 } else { leave }
 }
 
 /// Translates an address that the TLB has missed; 1 if it hits now, 0 if the interpreter must see to the access. The
@@ -135,11 +139,43 @@ impl Cpu {
             host::set_mxcsr(mxcsr::INITIAL);
         }
     }
+
+    /// Gives the host's x87 unit the guest's state, for compiled code; false if the guest has unmasked an exception, or
+    /// x87 instructions trap. Until [`Self::unload_x87`] the registers, tags and the status word are in the host's unit
+    /// only; the control word and the pointers to the last instruction are in the `Cpu` all the time.
+    pub fn load_x87(&mut self) -> bool {
+        let x87 = &self.s.x87;
+        let masked = x87.control & control::MASKS == control::MASKS && x87.status & (ES | B) == 0;
+        if !masked || self.fpu_trap || !host::AVAILABLE {
+            return false;
+        }
+        host::load_x87(x87);
+        self.x87_loaded = true;
+        true
+    }
+
+    /// Takes the x87 state back.
+    #[inline(never)]
+    pub fn unload_x87(&mut self) {
+        host::store_x87(&mut self.s.x87);
+        self.x87_loaded = false;
+    }
+
+    /// Before Rust code that may look at, or compute with, what compiled code keeps in the host's floating-point units.
+    #[inline]
+    pub fn unload(&mut self) {
+        self.unload_float();
+        if self.x87_loaded {
+            self.unload_x87();
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod host {
     use std::arch::asm;
+
+    pub use crate::isa::x87::image::{load as load_x87, store as store_x87};
 
     pub const AVAILABLE: bool = true;
 
@@ -166,4 +202,8 @@ mod host {
     }
 
     pub fn set_mxcsr(_: u32) {}
+
+    pub fn load_x87(_: &crate::vcpu::X87) {}
+
+    pub fn store_x87(_: &mut crate::vcpu::X87) {}
 }

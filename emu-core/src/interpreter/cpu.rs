@@ -79,6 +79,8 @@ pub struct Cpu {
     pub wanted: bool,
     /// The host's MXCSR is the guest's, see [`Cpu::load_float`].
     pub float_loaded: bool,
+    /// The host's x87 unit holds the guest's registers, see [`Cpu::load_x87`].
+    pub x87_loaded: bool,
     /// Address of the next instruction, when no op is running.
     pub rip: u64,
     /// Address of the instruction that is running, for serializing instructions.
@@ -134,6 +136,7 @@ impl Cpu {
             link: std::ptr::null(),
             wanted: false,
             float_loaded: false,
+            x87_loaded: false,
             rip: 0,
             start_rip: 0,
             one_shot: false,

@@ -4,7 +4,7 @@ use super::cache::{CodeCache, Jump};
 use super::cpu::Cpu;
 use super::tlb::{self, ENTRIES, Entry, Tlb};
 use crate::isa::flags::LazyFlags;
-use crate::vcpu::VcpuState;
+use crate::vcpu::{Segment, VcpuState, X87};
 use std::mem::offset_of;
 
 /// [`crate::isa::flags::Kind`], one byte.
@@ -32,6 +32,23 @@ pub const LINK: usize = offset_of!(Cpu, link);
 pub const SSE_TRAP: usize = offset_of!(Cpu, sse_trap);
 /// A byte: 1 if the host's MXCSR is the guest's, see [`super::tier::Leave::Float`]. Read only.
 pub const FLOAT_LOADED: usize = offset_of!(Cpu, float_loaded);
+/// A byte: not 0 if x87 instructions must be left to the interpreter. Read only.
+pub const FPU_TRAP: usize = offset_of!(Cpu, fpu_trap);
+/// A byte: 1 if the host's x87 unit holds the guest's state, see [`super::tier::Leave::X87`]. Read only.
+pub const X87_LOADED: usize = offset_of!(Cpu, x87_loaded);
+const X87_STATE: usize = offset_of!(Cpu, s) + offset_of!(VcpuState, x87);
+/// The control word, which is never in the host's unit alone: the value that FLDCW has loaded.
+pub const X87_CONTROL: usize = X87_STATE + offset_of!(X87, control);
+/// The last x87 instruction and its operand: FIP, FCS, FDP, FDS and FOP.
+pub const X87_IP: usize = X87_STATE + offset_of!(X87, ip);
+pub const X87_CS: usize = X87_STATE + offset_of!(X87, cs);
+pub const X87_DP: usize = X87_STATE + offset_of!(X87, dp);
+pub const X87_DS: usize = X87_STATE + offset_of!(X87, ds);
+pub const X87_OPCODE: usize = X87_STATE + offset_of!(X87, opcode);
+/// The selector of segment register 0, in the order of [`crate::vcpu::SegmentName`], and the distance between two. Read
+/// only.
+pub const SELECTORS: usize = offset_of!(Cpu, s) + offset_of!(VcpuState, seg) + offset_of!(Segment, selector);
+pub const SELECTOR_BYTES: usize = size_of::<Segment>();
 /// The sixteen XMM registers of 16 bytes.
 pub const XMM: usize = offset_of!(Cpu, s) + offset_of!(VcpuState, xmm);
 /// To be set when leaving.

@@ -196,14 +196,26 @@ impl Cpu {
         done
     }
 
-    /// Stores `value` up to `count` times, ascending, as far as the page goes; how many times.
-    pub fn fill_in_page<T: Scalar>(&mut self, to: u64, value: T, count: u64) -> u64 {
-        let Some((target, room)) = self.direct(to, true) else { return 0 };
-        let run = count.min(room / T::SIZE);
-        for n in 0..run {
-            // SAFETY: inside the live host page, as in `write`.
-            unsafe { std::ptr::write_unaligned((target + n * T::SIZE) as *mut T, value) };
+    /// As [`Self::direct`] for stores, over the pages that follow in linear addresses and in this process alike, until
+    /// there are `wanted` bytes.
+    fn direct_run(&self, linear: u64, wanted: u64) -> Option<(u64, u64)> {
+        let (host, mut room) = self.direct(linear, true)?;
+        while room < wanted {
+            let next = linear.wrapping_add(room) & self.addr_mask;
+            match self.direct(next, true) {
+                Some((follows, page)) if follows == host + room && next > linear => room += page,
+                _ => break,
+            }
         }
+        Some((host, room))
+    }
+
+    /// Stores `value` up to `count` times, ascending, as far as pages are directly accessible; how many times.
+    pub fn fill_pages<T: Scalar>(&mut self, to: u64, value: T, count: u64) -> u64 {
+        let Some((target, room)) = self.direct_run(to, count.saturating_mul(T::SIZE)) else { return 0 };
+        let run = count.min(room / T::SIZE);
+        // SAFETY: inside live host pages, as in `write`.
+        unsafe { super::fill::fill(target as *mut T, value, run as usize) };
         run
     }
 

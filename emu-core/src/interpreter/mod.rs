@@ -12,6 +12,7 @@ mod cpu;
 mod data;
 mod exception;
 mod fetch;
+mod fill;
 mod fuse;
 pub mod layout;
 mod lower;

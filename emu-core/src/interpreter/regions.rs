@@ -194,14 +194,14 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
     let mut at = at;
     loop {
         let Some(code) = admitted(cpu, at) else {
-            cpu.unload_float();
+            cpu.unload();
             return (cpu.cache.regions.original(at))(cpu, at);
         };
         let leave = enter(cpu, code);
         let link = std::mem::replace(&mut cpu.link, std::ptr::null());
         at = if cpu.budget <= 0 { OpRef::NONE } else { cpu.cache.jump(cpu.rip, cpu.generation) };
         if at.is_none() {
-            cpu.unload_float();
+            cpu.unload();
             return at;
         }
         let base = cpu.rip & !PAGE_MASK;
@@ -210,14 +210,15 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
             Leave::Onward | Leave::Indirect | Leave::Budget => {
                 cpu.cache.regions.join(link, at, cpu.generation, base);
                 if at.get().region.get() == NO_REGION {
-                    cpu.unload_float();
+                    cpu.unload();
                     return if is_wanted(at) { want(cpu) } else { at };
                 }
             }
             Leave::Check => {}
             Leave::Float if cpu.load_float() => {}
-            Leave::Interpret | Leave::Miss | Leave::Fault | Leave::Float => {
-                cpu.unload_float();
+            Leave::X87 if cpu.load_x87() => {}
+            Leave::Interpret | Leave::Miss | Leave::Fault | Leave::Float | Leave::X87 => {
+                cpu.unload();
                 return (cpu.cache.regions.original(at))(cpu, at);
             }
         }

@@ -129,7 +129,7 @@ impl Step for Stos {
         }
         let to = destination::<T>(cpu, op, true)?;
         let value = cpu.reg::<T>(0);
-        let done = cpu.fill_in_page(to, value, count);
+        let done = cpu.fill_pages(to, value, count);
         if done == 0 {
             return Ok(0);
         }
@@ -279,4 +279,54 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
         _ => return None,
     };
     Some(Lowered::straight(handler))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::interpreter::testbed::{PAGES, Testbed};
+
+    const AREA: u64 = 0x6_0000;
+    const BYTES: u64 = 0x6000;
+    /// Where the pages of the area are: two that follow each other here and there, then others.
+    const FRAMES: [u64; 6] = [0x7_2000, 0x7_3000, 0x7_1000, 0x7_0000, 0x7_4000, 0x7_5000];
+
+    fn remapped() -> Testbed {
+        let mut bed = Testbed::long();
+        bed.poke64(PAGES + 0x1000, (PAGES + 0x2000) | 7);
+        bed.poke64(PAGES + 0x2000, (PAGES + 0x3000) | 7);
+        for page in 0..0x100 {
+            bed.poke64(PAGES + 0x3000 + 8 * page, page << 12 | 7);
+        }
+        for (n, frame) in FRAMES.iter().enumerate() {
+            bed.poke64(PAGES + 0x3000 + 8 * ((AREA >> 12) + n as u64), frame | 7);
+        }
+        bed
+    }
+
+    fn byte(bed: &Testbed, at: u64) -> u8 {
+        bed.peek16(FRAMES[(at >> 12) as usize] + (at & 0xFFF)) as u8
+    }
+
+    /// Elements across the ends of pages, wherever those are; with an empty TLB, and again with a full one.
+    #[test]
+    fn rep_stos_fills_just_its_elements_over_pages() {
+        for (offset, count) in [(0xFFEu64, 4096u64), (3, 1500), (0x1001, 4000), (0x1FFC, 2), (0x10, 4096)] {
+            let mut bed = remapped();
+            for value in [0x1234_5678u32, 0x7777_7777] {
+                let start = bed.cpu.rip;
+                bed.poke(start, &[0xF3, 0xAB]); // rep stosd
+                (bed.cpu.gpr[0], bed.cpu.gpr[1], bed.cpu.gpr[7]) = (value.into(), count, AREA + offset);
+                bed.step(1);
+                assert_eq!((bed.cpu.rip, bed.cpu.gpr[1]), (start + 2, 0));
+                assert_eq!(bed.cpu.gpr[7], AREA + offset + 4 * count);
+                let filled = offset..offset + 4 * count;
+                for at in 0..BYTES {
+                    let inside = filled.contains(&at);
+                    let expected = if inside { value.to_le_bytes()[(at - offset) as usize & 3] } else { 0 };
+                    assert_eq!(byte(&bed, at), expected, "at {at:#x} of {offset:#x} x {count}");
+                }
+                bed.cpu.rip = start;
+            }
+        }
+    }
 }

@@ -67,11 +67,14 @@ pub enum Leave {
     Float = 6,
     /// The other page of the region at RIP may have moved. Nothing has been done yet.
     Check = 7,
+    /// The region at RIP has x87 instructions: the guest's x87 state must be in the host's unit. Nothing has been done
+    /// yet.
+    X87 = 8,
 }
 
 impl Leave {
     /// How many there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
     /// All of them by number, with what they are called.
     pub const ALL: [(Self, &str); Self::COUNT] = [
         (Self::Onward, "direct branch out"),
@@ -82,6 +85,7 @@ impl Leave {
         (Self::Fault, "possible fault"),
         (Self::Float, "rounding to load"),
         (Self::Check, "page to check"),
+        (Self::X87, "x87 state to load"),
     ];
 
     /// Nothing else is ever answered; if it were, the interpreter would be right.

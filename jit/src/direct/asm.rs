@@ -93,12 +93,12 @@ pub enum Routine {
     Far,
     /// RAX: the target of an indirect branch.
     Indirect,
-    /// Called: RAX linear, RDX the cell to fill: for an access of `1 << shift` bytes. ZF is clear if the TLB hits; then RAX
+    /// Called: RAX linear, RDX the cell to fill: for an access of `size` bytes. ZF is clear if the TLB hits; then RAX
     /// is the address in this process. Else RAX stays. Changes RCX, RDX and XMM0-1 only.
-    Probe { shift: u8, write: bool },
+    Probe { size: u8, write: bool },
     /// Called: EAX = AH, AL as LAHF and SETO leave them, of the lazy flags. Changes RCX, RDX and XMM0-1 only.
     Status,
-    /// Called: RSI: a [`emu_core::interpreter::tier::Single`]. EAX as [`emu_core::interpreter::tier::interpret`] answers.
+    /// Called: RSI: a [`emu_core::interpreter::tier::Single`], EDX: see there. EAX as [`emu_core::interpreter::tier::interpret`] answers.
     Interpret,
 }
 

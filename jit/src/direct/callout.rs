@@ -6,13 +6,16 @@ use super::lazy::Lazy;
 use super::registers::{BUDGET, CPU};
 use emu_core::interpreter::layout;
 use emu_core::interpreter::tier::{DONE, Single};
+use iced_x86::Instruction;
 
 impl Direct<'_> {
     /// Has the interpreter execute an instruction, and goes on behind it.
-    pub fn call_out(&mut self, single: &Single) {
+    pub fn call_out(&mut self, single: &Single, i: &Instruction) {
+        self.flush_note();
         let lazy = self.lazy.clone();
         self.settle(&lazy, self.done);
         self.asm.constant(RSI, single.address());
+        self.asm.constant(RDX, super::x87::concerns(i).into());
         self.asm.call_routine(Routine::Interpret);
         self.asm.alu_imm(Width::D, Alu::Cmp, RAX, DONE as i32);
         let go_on = self.asm.label();

@@ -4,8 +4,10 @@ use super::Direct;
 use super::asm::*;
 use super::lazy::Lazy;
 use super::registers::{BUDGET, CPU};
+use super::x87::{self, Note};
 use emu_core::interpreter::layout;
 use emu_core::interpreter::tier::{Leave, Link, Seen};
+use iced_x86::Instruction;
 
 /// State to leave with.
 #[derive(Clone)]
@@ -16,6 +18,7 @@ pub struct Exit {
     /// To be taken off the budget.
     done: i64,
     lazy: Lazy,
+    note: Note,
 }
 
 /// Cold code.
@@ -49,10 +52,20 @@ impl Direct<'_> {
             self.asm.cmp_byte(at(CPU, layout::SSE_TRAP), 0);
             self.turn_away(cc::NE, off, Leave::Fault);
         }
-        let mut insns = self.region.blocks.iter().flat_map(|block| &block.insns);
-        if insns.any(|insn| super::generic::is_float(&insn.instruction)) {
+        let any = |wanted: fn(&Instruction) -> bool| {
+            let mut insns = self.region.blocks.iter().flat_map(|block| &block.insns);
+            insns.any(|insn| insn.known.native && wanted(&insn.instruction))
+        };
+        let (float, x87) = (any(super::generic::is_float), any(x87::is_native));
+        if float {
             self.asm.cmp_byte(at(CPU, layout::FLOAT_LOADED), 0);
             self.turn_away(cc::E, off, Leave::Float);
+        }
+        if x87 {
+            self.asm.cmp_byte(at(CPU, layout::FPU_TRAP), 0);
+            self.turn_away(cc::NE, off, Leave::Interpret);
+            self.asm.cmp_byte(at(CPU, layout::X87_LOADED), 0);
+            self.turn_away(cc::E, off, Leave::X87);
         }
         self.reload();
         self.inherited[self.region.entry] = Some((Lazy::Memory, 0));
@@ -94,7 +107,7 @@ impl Direct<'_> {
     }
 
     fn exit(&self, how: Leave) -> Exit {
-        Exit { off: self.off, how, done: self.done, lazy: self.lazy.clone() }
+        Exit { off: self.off, how, done: self.done, lazy: self.lazy.clone(), note: self.note }
     }
 
     /// Leaves the current instruction, which may fault, to the interpreter if the condition holds.
@@ -136,6 +149,7 @@ impl Direct<'_> {
 
     fn write_exit(&mut self, exit: &Exit) {
         self.store_flags(&exit.lazy);
+        self.write_note(exit.note);
         self.asm.constant(RCX, exit.off as u64);
         self.asm.constant(RAX, exit.how as u64);
         if exit.done != 0 {
@@ -181,8 +195,7 @@ impl Direct<'_> {
                 Stub::Miss { label, found, cell, size, write, exit } => {
                     self.asm.bind(label);
                     self.asm.lea(Width::Q, RDX, at(CPU, cell));
-                    let shift = size.trailing_zeros() as u8;
-                    self.asm.call_routine(Routine::Probe { shift, write });
+                    self.asm.call_routine(Routine::Probe { size: size as u8, write });
                     self.asm.jcc(cc::NE, found);
                     self.write_exit(&exit);
                     exit.off

@@ -360,6 +360,16 @@ struct Borrowed {
     writes: bool,
 }
 
+/// The memory operand is where a register says.
+pub fn point_at(i: &mut Instruction, pointer: Reg) {
+    i.set_memory_base(named(Width::Q, pointer));
+    i.set_memory_index(Register::None);
+    i.set_memory_index_scale(1);
+    i.set_memory_displacement64(0);
+    i.set_memory_displ_size(0);
+    i.set_segment_prefix(Register::None);
+}
+
 /// The instruction to encode, and what belongs around it.
 struct Plan {
     i: Instruction,
@@ -491,12 +501,7 @@ impl Direct<'_> {
         } else {
             RAX
         };
-        new.set_memory_base(named(Width::Q, pointer));
-        new.set_memory_index(Register::None);
-        new.set_memory_index_scale(1);
-        new.set_memory_displacement64(0);
-        new.set_memory_displ_size(0);
-        new.set_segment_prefix(Register::None);
+        point_at(new, pointer);
         Some(pointer)
     }
 

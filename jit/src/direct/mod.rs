@@ -15,6 +15,7 @@ mod registers;
 mod routines;
 mod special;
 mod stack;
+mod x87;
 
 use crate::facts::Facts;
 use crate::observe::Mark;
@@ -22,11 +23,13 @@ use crate::region::{Known, Region};
 use asm::{Asm, Label, Reg, Width};
 use emu_core::interpreter::Mode;
 use emu_core::interpreter::tier::{Link, Seen, Single};
+use emu_core::isa::x87::opcode;
 use exit::Stub;
 use iced_x86::Instruction;
 use lazy::Lazy;
 use registers::Pins;
 use std::sync::Arc;
+use x87::Note;
 
 pub use asm::Routine;
 pub use routines::Routines;
@@ -40,7 +43,7 @@ pub fn know(i: &Instruction, bytes: &[u8], off: i64, mode: Mode) -> Option<Known
     let always = native && !generic::only_if_dead(i);
     let page_offset = u16::try_from(off).ok().filter(|off| *off < 4096 && !always);
     let single = page_offset.and_then(|off| Single::new(bytes, off, mode)).map(Arc::new);
-    (always || single.is_some()).then_some(Known { native, single })
+    (always || single.is_some()).then(|| Known { native, single, fop: opcode(bytes) })
 }
 
 /// How the instruction is translated, if it is known.
@@ -51,6 +54,7 @@ fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     branch::pick(i, mode)
         .or_else(|| stack::pick(i, mode))
         .or_else(|| special::pick(i, mode))
+        .or_else(|| x87::pick(i, mode))
         .or_else(|| generic::pick(i, mode))
 }
 
@@ -89,8 +93,10 @@ pub struct Direct<'a> {
     seen: Box<Seen>,
     /// Instructions of the block that have retired and are not yet off the budget in its register.
     done: i64,
-    /// Offset of the instruction that is being translated.
+    /// Offset of the instruction that is being translated, and its FOP.
     off: i64,
+    fop: u16,
+    note: Note,
     refused: bool,
     /// What the host code was made for, if somebody wants to know.
     marks: Option<Vec<Mark>>,
@@ -123,6 +129,8 @@ pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8, marks: boo
         seen: Box::default(),
         done: 0,
         off: 0,
+        fop: 0,
+        note: Note::default(),
         refused: false,
         marks: marks.then(Vec::new),
     };
@@ -153,19 +161,20 @@ impl Direct<'_> {
         let live = self.facts.live_flags(region, n);
         for (insn, live) in block.insns.iter().zip(live) {
             let start = self.asm.code.len();
-            self.off = insn.off;
+            (self.off, self.fop) = (insn.off, insn.known.fop);
             self.live = live;
             let i = &insn.instruction;
             match (&insn.known, pick(i, region.mode)) {
                 (Known { native: true, .. }, Some(emit)) if !live || !generic::only_if_dead(i) => {
                     emit(self, i)
                 }
-                (Known { single: Some(single), .. }, _) => self.call_out(single),
+                (Known { single: Some(single), .. }, _) => self.call_out(single, i),
                 _ => self.refuse(),
             }
             self.done += 1;
             self.mark(start, insn.off);
         }
+        self.flush_note();
         let start = self.asm.code.len();
         self.finish(n, next);
         self.mark(start, self.off);

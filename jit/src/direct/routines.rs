@@ -13,6 +13,9 @@ const LOST: [Reg; 5] = [RSI, R8, R9, R10, R11];
 /// XMM registers of regions.
 const XMM: std::ops::Range<Reg> = 2..16;
 
+/// Bytes of the accesses that instructions make.
+const SIZES: [u8; 6] = [1, 2, 4, 8, 10, 16];
+
 /// The routines, and where in the code each begins.
 pub struct Routines {
     pub code: Vec<u8>,
@@ -41,9 +44,9 @@ impl Routines {
         let interpret = begin(&mut asm);
         write_interpret(&mut asm);
         let mut probes = Vec::new();
-        for (shift, write) in (0..=4).flat_map(|shift| [(shift, false), (shift, true)]) {
-            probes.push((Routine::Probe { shift, write }, begin(&mut asm)));
-            write_probe(&mut asm, shift, write);
+        for (size, write) in SIZES.iter().flat_map(|size| [(*size, false), (*size, true)]) {
+            probes.push((Routine::Probe { size, write }, begin(&mut asm)));
+            write_probe(&mut asm, size, write);
         }
         asm.link()?;
         let mut offsets = vec![
@@ -146,7 +149,7 @@ fn call_kept(asm: &mut Asm, function: u64) {
 }
 
 /// The TLB itself, and on a miss the page tables.
-fn write_probe(asm: &mut Asm, shift: u8, write: bool) {
+fn write_probe(asm: &mut Asm, size: u8, write: bool) {
     const PAGE: i32 = 4096;
     let table = if write { layout::TLB_WRITE } else { layout::TLB_READ };
     let entry = layout::TLB_ENTRY_BYTES.trailing_zeros();
@@ -157,7 +160,7 @@ fn write_probe(asm: &mut Asm, shift: u8, write: bool) {
     asm.alu_mem(Width::Q, Alu::Add, RCX, at(RDI, table));
     asm.push(RAX);
     asm.alu_mem(Width::Q, Alu::Xor, RAX, at(RCX, layout::TLB_TAG));
-    asm.alu_imm(Width::Q, Alu::Cmp, RAX, PAGE - (1 << shift));
+    asm.alu_imm(Width::Q, Alu::Cmp, RAX, PAGE - i32::from(size));
     asm.pop(RAX);
     asm.jcc(cc::A, miss);
     asm.copy16(at(RDX, layout::TLB_TAG), at(RCX, layout::TLB_TAG));
@@ -169,7 +172,7 @@ fn write_probe(asm: &mut Asm, shift: u8, write: bool) {
     const KEPT_HERE: [Reg; 3] = [RAX, RDX, RDI];
     KEPT_HERE.iter().chain(&LOST).for_each(|reg| asm.push(*reg));
     asm.mov(Width::Q, RSI, RAX);
-    asm.constant(RDX, 1 << shift);
+    asm.constant(RDX, size.into());
     asm.constant(RCX, write.into());
     call_kept(asm, tier::fill as *const () as u64);
     asm.test(Width::D, RAX, RAX);

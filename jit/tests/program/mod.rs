@@ -1,5 +1,7 @@
 //! Random loops: instructions of all translated families and some that are not, with branches, calls and pushes.
 
+pub mod x87;
+
 use iced_x86::{Decoder, DecoderOptions, FlowControl, InstructionInfoFactory, OpAccess, Register};
 
 /// A small generator of numbers (xorshift): a seed makes a program.
@@ -143,12 +145,14 @@ pub const KEPT: [Register; 5] = [Register::RBX, Register::RSP, Register::RBP, Re
 pub struct Program<'a> {
     pub numbers: &'a mut Numbers,
     pub bits: u32,
+    /// Two of three instructions are x87's.
+    pub x87: bool,
     info: InstructionInfoFactory,
 }
 
 impl<'a> Program<'a> {
     pub fn new(numbers: &'a mut Numbers, bits: u32) -> Self {
-        Self { numbers, bits, info: InstructionInfoFactory::new() }
+        Self { numbers, bits, x87: false, info: InstructionInfoFactory::new() }
     }
 
     fn pick<'b>(&mut self, from: &[&'b [u8]]) -> &'b [u8] {
@@ -224,9 +228,17 @@ impl<'a> Program<'a> {
         }
     }
 
+    fn piece(&mut self) -> Vec<u8> {
+        if self.x87 && !self.numbers.one_in(3) {
+            x87::piece(self.numbers, self.bits)
+        } else {
+            self.instruction()
+        }
+    }
+
     fn run(&mut self, most: u64) -> Vec<u8> {
         let count = 1 + self.numbers.below(most);
-        (0..count).flat_map(|_| self.instruction()).collect()
+        (0..count).flat_map(|_| self.piece()).collect()
     }
 
     /// `l: ...; dec ebp; jnz l; jmp $; f: ...; ret`.

@@ -17,6 +17,7 @@ mod transfer;
 
 use super::lower::{Decoded, Lowered};
 use super::op::Op;
+use crate::isa::x87::opcode;
 
 pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
     let handler = arith::lower(d)
@@ -26,12 +27,4 @@ pub fn lower(d: &Decoded<'_>, op: &mut Op) -> Option<Lowered> {
         .or_else(|| control::lower(d))?;
     op.imm = u64::from(opcode(d.bytes));
     Some(Lowered::straight(handler))
-}
-
-/// FOP: the low three bits of the first opcode byte and the second byte (Intel SDM Vol. 1 8.1.9).
-fn opcode(bytes: &[u8]) -> u16 {
-    let mut rest = bytes.iter().skip_while(|byte| !(0xD8..=0xDF).contains(*byte));
-    let first = rest.next().copied().unwrap_or(0);
-    let second = rest.next().copied().unwrap_or(0);
-    u16::from(first & 7) << 8 | u16::from(second)
 }

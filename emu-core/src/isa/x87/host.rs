@@ -11,6 +11,7 @@
 //! takes no fault, and suppressed and biased results are silicon's too.
 #![allow(unsafe_code)] // inline assembly is the point of this module
 
+use super::image::HOST_CONTROL;
 use super::status::{C0, C3, CONDITIONS, DE, EXCEPTIONS, IE, UE};
 use super::{Binary, Env, Format, Outcome, Pair, Split, Stored, Unary, Unit, control};
 use crate::vcpu::F80;
@@ -20,8 +21,6 @@ use std::arch::asm;
 pub struct Host;
 
 const PRECISION_AND_ROUNDING: u16 = control::PC | control::RC;
-/// The control word of every thread (System V: 037Fh; Windows: double precision).
-static HOST_CONTROL: u16 = if cfg!(windows) { 0x027F } else { 0x037F };
 const USUAL: u16 = HOST_CONTROL & PRECISION_AND_ROUNDING;
 
 /// Keeps the second run away from the first: FNCLEX and FNINIT cost the processor a hundred cycles even where it only

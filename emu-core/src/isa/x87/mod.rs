@@ -10,6 +10,8 @@
 mod f80;
 #[cfg(target_arch = "x86_64")]
 mod host;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod image;
 mod soft;
 #[cfg(test)]
 mod tests;
@@ -59,6 +61,14 @@ pub mod control {
     /// Bit 6 reads as one, bit 12 (infinity control) is storage, the other reserved bits read as zero.
     pub const WRITABLE: u16 = 0x1F3F;
     pub const FIXED: u16 = 0x0040;
+}
+
+/// FOP of an instruction: the low three bits of the first opcode byte and the second byte (Intel SDM Vol. 1 8.1.9).
+pub fn opcode(bytes: &[u8]) -> u16 {
+    let mut rest = bytes.iter().skip_while(|byte| !(0xD8..=0xDF).contains(*byte));
+    let first = rest.next().copied().unwrap_or(0);
+    let second = rest.next().copied().unwrap_or(0);
+    u16::from(first & 7) << 8 | u16::from(second)
 }
 
 /// What an operation depends on besides its operands.
