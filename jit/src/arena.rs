@@ -19,6 +19,35 @@ pub struct Piece {
     len: usize,
 }
 
+/// A function in two parts, before it has an address.
+pub struct Parts<'a> {
+    pub code: &'a mut [u8],
+    /// Where in `code` the part begins that runs rarely.
+    pub cold: usize,
+    /// Distances (32 bits) from one part to the other, which hold while the second is behind the first.
+    pub crossing: &'a [usize],
+    /// Distances to write, and where they lead.
+    pub targets: &'a [(usize, *const u8)],
+}
+
+impl Parts<'_> {
+    /// Writes distances for parts at these addresses; `None` if one is too far, which no arena is.
+    fn relocate(&mut self, hot: i64, cold: i64) -> Option<()> {
+        let apart = cold - (hot + self.cold as i64);
+        for at in self.crossing {
+            let field: &mut [u8; 4] = self.code.get_mut(*at..at + 4)?.try_into().ok()?;
+            let by = if *at < self.cold { apart } else { -apart };
+            *field = i32::try_from(i64::from(i32::from_le_bytes(*field)) + by).ok()?.to_le_bytes();
+        }
+        for (at, target) in self.targets {
+            let base = if *at < self.cold { hot } else { cold - self.cold as i64 };
+            let distance = (*target as i64) - (base + *at as i64 + 4);
+            self.code.get_mut(*at..at + 4)?.copy_from_slice(&i32::try_from(distance).ok()?.to_le_bytes());
+        }
+        Some(())
+    }
+}
+
 pub struct Arena {
     writable: Mapping,
     executable: Mapping,
@@ -35,32 +64,61 @@ impl Arena {
         Ok(Self { writable, executable, size, free: BTreeMap::from([(0, size)]) })
     }
 
-    /// Copies code in, after writing into it the distances from some of its places to addresses in this arena; `None` if
-    /// there is no room.
-    pub fn add_relocated(&mut self, code: &mut [u8], to: &[(usize, *const u8)]) -> Option<Piece> {
-        let len = code.len().max(1).next_multiple_of(ALIGN);
-        let (&offset, _) = self.free.iter().find(|(_, room)| **room >= len)?;
-        for (at, target) in to {
-            let place = self.executable.as_ptr().cast_const().wrapping_add(offset + at + 4);
-            let distance = (*target as i64).wrapping_sub(place as i64);
-            code.get_mut(*at..at + 4)?.copy_from_slice(&i32::try_from(distance).ok()?.to_le_bytes());
+    /// Copies a function in, in two pieces: what runs often close to its like, the rest elsewhere. `None` if there is no
+    /// room.
+    pub fn add_parts(&mut self, parts: &mut Parts<'_>) -> Option<(Piece, Piece)> {
+        let hot = self.take(parts.cold)?;
+        let Some(cold) = self.take_high(parts.code.len() - parts.cold) else {
+            self.remove(hot);
+            return None;
+        };
+        let (hot_at, cold_at) = (self.address(hot), self.address(cold));
+        if parts.relocate(hot_at as i64, cold_at as i64).is_none() {
+            self.remove(hot);
+            self.remove(cold);
+            return None;
         }
-        self.add(code)
+        let (first, second) = parts.code.split_at(parts.cold);
+        self.copy(hot, first);
+        self.copy(cold, second);
+        Some((hot, cold))
     }
 
     /// Copies code in; `None` if there is no room.
     pub fn add(&mut self, code: &[u8]) -> Option<Piece> {
-        let len = code.len().max(1).next_multiple_of(ALIGN);
+        let piece = self.take(code.len())?;
+        self.copy(piece, code);
+        Some(piece)
+    }
+
+    /// The lowest range with room for so many bytes.
+    fn take(&mut self, bytes: usize) -> Option<Piece> {
+        let len = bytes.max(1).next_multiple_of(ALIGN);
         let (&offset, &room) = self.free.iter().find(|(_, room)| **room >= len)?;
         self.free.remove(&offset);
         if room > len {
             self.free.insert(offset + len, room - len);
         }
+        Some(Piece { offset, len })
+    }
+
+    /// The highest range with room for so many bytes.
+    fn take_high(&mut self, bytes: usize) -> Option<Piece> {
+        let len = bytes.max(1).next_multiple_of(ALIGN);
+        let (&offset, &room) = self.free.iter().rev().find(|(_, room)| **room >= len)?;
+        self.free.remove(&offset);
+        if room > len {
+            self.free.insert(offset, room - len);
+        }
+        Some(Piece { offset: offset + room - len, len })
+    }
+
+    fn copy(&mut self, Piece { offset, len }: Piece, code: &[u8]) {
+        assert!(code.len() <= len, "the piece was taken for this code");
         // SAFETY: the range was free, so it lies inside the mapping and no code is run from it.
         unsafe {
             std::ptr::copy_nonoverlapping(code.as_ptr(), self.writable.as_ptr().add(offset), code.len())
         };
-        Some(Piece { offset, len })
     }
 
     /// Takes code out. Nobody may run it any more.

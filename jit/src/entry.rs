@@ -1,7 +1,7 @@
 //! The tier that the interpreter sees: counts samples, has regions translated, keeps their code.
 #![allow(unsafe_code)] // hands compiled code to the interpreter
 
-use crate::arena::{Arena, Piece};
+use crate::arena::{Arena, Parts, Piece};
 use crate::compiler::{Done, Job, Workshop, cpu_time};
 use crate::direct::{self, Routines, Translated};
 use crate::engine::Options;
@@ -61,7 +61,7 @@ enum Rank {
 /// A region on its way through the workshop.
 struct Pending {
     site: Site,
-    other_page: Option<(i64, Frame)>,
+    other_pages: Vec<(i64, Frame)>,
     spans: Vec<Span>,
     /// For the observer, if there is one.
     source: Option<Source>,
@@ -70,6 +70,8 @@ struct Pending {
 /// A region that is installed, or about to be.
 struct Kept {
     piece: Piece,
+    /// What of it runs rarely.
+    cold: Option<Piece>,
     site: Site,
     rank: Rank,
     /// The code refers to them by address.
@@ -89,6 +91,7 @@ struct Heat {
 /// Code in the arena, and what belongs to it.
 struct Product {
     piece: Piece,
+    cold: Option<Piece>,
     code: Vec<u8>,
     notes: Notes,
     seen: Box<Seen>,
@@ -120,6 +123,8 @@ pub struct Translations {
     heat: HashMap<Site, Heat>,
     pending: HashMap<u64, Pending>,
     kept: HashMap<u64, Kept>,
+    /// Where direct regions begin.
+    begins: HashMap<Site, u64>,
     ready: Vec<Region>,
     next: u64,
     placed: Placed,
@@ -139,8 +144,9 @@ const MAX_PENDING: usize = 64;
 /// Code that has changed so often is left to the interpreter.
 const MAX_STALE: u32 = 16;
 
-const DIRECT: Rules = Rules { limit: 200, know: direct::know };
-const OPTIMISED: Rules = Rules { limit: 150, know: translate::know };
+/// Larger regions hold more copies of the same code, and the host's caches fewer regions.
+const DIRECT: Rules = Rules { limit: 60, pages: 6, know: direct::know };
+const OPTIMISED: Rules = Rules { limit: 150, pages: 2, know: translate::know };
 
 impl Translations {
     /// `None` if the routines have no room.
@@ -159,6 +165,7 @@ impl Translations {
             heat: HashMap::new(),
             pending: HashMap::new(),
             kept: HashMap::new(),
+            begins: HashMap::new(),
             ready: Vec::new(),
             next: 0,
             placed: Placed { routines, base },
@@ -190,42 +197,50 @@ impl Translations {
 
     fn pending(&self, place: &Place<'_>, region: &region::Region, spans: Vec<Span>) -> Pending {
         let source = self.observer.is_some().then(|| Source::of(place, region, &spans));
-        Pending { site: place.site, other_page: region.other_page, spans, source }
+        Pending { site: place.site, other_pages: region.other_pages.clone(), spans, source }
     }
 
     /// The region to install for a product.
     fn finish(&mut self, id: u64, pending: Pending, product: Product) -> Region {
-        let Pending { site, other_page, spans, source } = pending;
-        let Product { piece, code, notes, seen, links, singles, need, rank } = product;
+        let Pending { site, other_pages, spans, source } = pending;
+        let Product { piece, cold, code, notes, seen, links, singles, need, rank } = product;
         let address = self.arena.address(piece);
         if let (Some(observer), Some(source)) = (&mut self.observer, &source) {
             let address = address as u64;
             observer.placed(&observe::Placed { source, notes: &notes, code: &code, address });
         }
-        self.kept.insert(id, Kept { piece, site, rank, _singles: singles });
+        self.begins.insert(site, id);
+        self.kept.insert(id, Kept { piece, cold, site, rank, _singles: singles });
         self.report.code_bytes.store(self.arena.used() as u64, Relaxed);
         // SAFETY: both translators keep to the contract; the arena keeps the code, executable and unchanged, until
         // `retired`, and so are kept the `Single`s; links and `seen` go with the region.
         let code = unsafe { Code::new(self.enter(), address) };
-        Region { id, site, need, other_page, spans, code, seen, links, unlinked: self.unlinked() }
+        Region { id, site, need, other_pages, spans, code, seen, links, unlinked: self.unlinked() }
     }
 
     /// Translates directly, at once.
     fn translate_directly(&mut self, place: &Place<'_>) -> Option<()> {
         let start = cpu_time();
-        let (region, spans) = form(place, &DIRECT)?;
+        let begins = |site: Site| self.begins.contains_key(&site);
+        let (region, spans) = form(place, &DIRECT, &begins)?;
         let facts = Facts::of(&region);
         let translated = direct::translate(&region, &facts, self.unlinked(), self.wants_notes());
-        let Some(Translated { mut code, relocations, links, seen, marks }) = translated else {
+        let Some(Translated { mut code, cold, crossing, relocations, links, seen, mut marks }) = translated
+        else {
             self.report.refused.fetch_add(1, Relaxed);
             return None;
         };
         let routine = |routine| self.placed.at(self.placed.routines.offset(routine));
         let to: Vec<(usize, *const u8)> = relocations.into_iter().map(|(at, r)| (at, routine(r))).collect();
-        let piece = self.arena.add_relocated(&mut code, &to)?;
+        let mut parts = Parts { code: &mut code, cold, crossing: &crossing, targets: &to };
+        let (piece, cold_piece) = self.arena.add_parts(&mut parts)?;
+        // Listings show what runs often.
+        code.truncate(cold);
+        marks.retain(|mark| (mark.end as usize) <= cold);
         let notes = Notes { ir: None, marks };
         let (singles, need, rank) = (region.singles(), facts.need, Rank::Direct);
-        let product = Product { piece, code, notes, seen, links, singles, need, rank };
+        let cold = Some(cold_piece);
+        let product = Product { piece, cold, code, notes, seen, links, singles, need, rank };
         let id = self.number();
         let pending = self.pending(place, &region, spans);
         let finished = self.finish(id, pending, product);
@@ -237,7 +252,7 @@ impl Translations {
     /// Gives a region to Cranelift.
     fn optimise(&mut self, place: &Place<'_>) -> Option<()> {
         let id = self.number();
-        let (region, spans) = form(place, &OPTIMISED)?;
+        let (region, spans) = form(place, &OPTIMISED, &|_| false)?;
         if region.is_small() || region.is_cut_short() {
             return None;
         }
@@ -258,6 +273,7 @@ impl Translations {
         self.report.optimised.add(done.instructions, done.took);
         let product = Product {
             piece,
+            cold: None,
             code,
             notes: done.notes,
             seen: done.seen,
@@ -312,6 +328,12 @@ impl Tier for Translations {
     fn retired(&mut self, id: u64, why: Retired) {
         let Some(kept) = self.kept.remove(&id) else { return };
         self.arena.remove(kept.piece);
+        if let Some(cold) = kept.cold {
+            self.arena.remove(cold);
+        }
+        if self.begins.get(&kept.site) == Some(&id) {
+            self.begins.remove(&kept.site);
+        }
         match why {
             Retired::Stale => {
                 let heat = self.heat.entry(kept.site).or_default();

@@ -5,7 +5,7 @@
 
 use emu_core::Frame;
 use emu_core::interpreter::Mode;
-use emu_core::interpreter::tier::{Place, Single, Span};
+use emu_core::interpreter::tier::{Place, Single, Site, Span};
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, OpKind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Known {
 pub struct Rules {
     /// Instructions in a region.
     pub limit: usize,
+    /// Pages that they lie in.
+    pub pages: usize,
     /// Whether an instruction with these bytes, at an offset of the region, can be part of one.
     pub know: fn(&Instruction, &[u8], i64, Mode) -> Option<Known>,
 }
@@ -96,7 +98,8 @@ pub struct Region {
     pub entry: usize,
     /// Offsets behind the calls that stay inside the region, with the blocks there.
     pub returns: Vec<(i64, usize)>,
-    pub other_page: Option<(i64, Frame)>,
+    /// Pages besides the entry's own, and their frames.
+    pub other_pages: Vec<(i64, Frame)>,
 }
 
 impl Region {
@@ -148,12 +151,15 @@ struct Page {
 /// The code around a place, as far as it has been looked at.
 struct Scan<'a> {
     place: &'a Place<'a>,
+    begins: &'a dyn Fn(Site) -> bool,
     rules: &'a Rules,
     pages: Vec<Page>,
     insns: BTreeMap<i64, Insn>,
     leaders: BTreeSet<i64>,
     unknown: BTreeSet<i64>,
     queue: VecDeque<i64>,
+    /// Where calls lead.
+    called: BTreeSet<i64>,
 }
 
 /// The target of a direct branch, as an offset.
@@ -165,16 +171,21 @@ fn target(i: &Instruction) -> i64 {
 }
 
 /// The region at a hot place, and the bytes it was read from; `None` if not even its first instruction is known.
-pub fn form(place: &Place<'_>, rules: &Rules) -> Option<(Region, Vec<Span>)> {
+///
+/// Where another region begins, of which `begins` knows, this one ends, or each would hold a copy of the others; but what
+/// it calls becomes a part of it.
+pub fn form(place: &Place<'_>, rules: &Rules, begins: &dyn Fn(Site) -> bool) -> Option<(Region, Vec<Span>)> {
     let start = place.offset as i64;
     let mut scan = Scan {
         place,
+        begins,
         rules,
         pages: Vec::new(),
         insns: BTreeMap::new(),
         leaders: BTreeSet::new(),
         unknown: BTreeSet::new(),
         queue: VecDeque::new(),
+        called: BTreeSet::new(),
     };
     scan.lead(start);
     while let Some(off) = scan.queue.pop_front() {
@@ -188,6 +199,17 @@ pub fn form(place: &Place<'_>, rules: &Rules) -> Option<(Region, Vec<Span>)> {
 }
 
 impl Scan<'_> {
+    /// Another region begins at `off`, which execution comes to from the block at `start`.
+    fn is_taken(&mut self, off: i64, start: i64) -> bool {
+        let own = off == self.place.offset as i64 || (off == start && self.called.contains(&off));
+        if own {
+            return false;
+        }
+        let Some(page) = self.page(off.div_euclid(PAGE)) else { return false };
+        let frame = page.frame;
+        (self.begins)(self.place.site_at(frame, off.rem_euclid(PAGE) as u64))
+    }
+
     /// A branch goes to `off`.
     fn lead(&mut self, off: i64) {
         if self.leaders.insert(off) {
@@ -203,7 +225,7 @@ impl Scan<'_> {
                 self.leaders.insert(off);
                 return;
             }
-            if self.insns.len() >= self.rules.limit {
+            if self.insns.len() >= self.rules.limit || self.is_taken(off, start) {
                 return;
             }
             let Some(insn) = self.decode(off) else {
@@ -221,6 +243,7 @@ impl Scan<'_> {
                 }
                 FlowControl::UnconditionalBranch => return self.lead(target(&instruction)),
                 FlowControl::Call => {
+                    self.called.insert(target(&instruction));
                     self.lead(target(&instruction));
                     self.lead(next);
                     return;
@@ -250,11 +273,11 @@ impl Scan<'_> {
         if let Some(n) = self.pages.iter().position(|page| page.pages == pages) {
             return Some(&self.pages[n]);
         }
-        if self.pages.len() == 2 {
+        if self.pages.len() == self.rules.pages {
             return None;
         }
         let frame = if pages == 0 { self.place.frame } else { self.place.page(pages)? };
-        if frame == self.place.frame && pages != 0 {
+        if self.pages.iter().any(|page| page.frame == frame) {
             return None;
         }
         let mut bytes = vec![0; PAGE as usize];
@@ -298,7 +321,8 @@ impl Scan<'_> {
         }
         returns.truncate(MAX_RETURNS);
         let mut entry = starts.binary_search(&start).unwrap_or(0);
-        let other_page = self.pages.iter().find(|page| page.pages != 0).map(|page| (page.pages, page.frame));
+        let others = self.pages.iter().filter(|page| page.pages != 0);
+        let other_pages = others.map(|page| (page.pages, page.frame)).collect();
         let again = |block: &Block| -> bool {
             let goals = match block.end {
                 End::Goto(goal) | End::Call { target: goal, .. } => [Some(goal), None],
@@ -313,7 +337,7 @@ impl Scan<'_> {
             entry = blocks.len();
             blocks.push(copy);
         }
-        Region { mode: self.place.mode, user: self.place.user, blocks, entry, returns, other_page }
+        Region { mode: self.place.mode, user: self.place.user, blocks, entry, returns, other_pages }
     }
 
     fn goal(&self, off: i64, starts: &[i64]) -> Goal {

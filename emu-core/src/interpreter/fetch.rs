@@ -7,10 +7,11 @@ use super::memory::canonical;
 use super::op::{Faulted, OpRef};
 use super::run::Run;
 use super::word::RIP_BASE;
-use crate::Frame;
 use crate::memory::{PAGE_MASK, PAGE_SIZE};
-use crate::mmu::{Intent, Privilege, walk};
+use crate::mmu::{Intent, Privilege, Tables, Translation, walk};
 use crate::vcpu::SegmentName;
+use crate::{Frame, MemoryMap};
+use std::cell::Cell;
 
 /// No memory: code fetched from the bus.
 const NO_FRAME: Frame = Frame(u32::MAX);
@@ -80,19 +81,9 @@ impl Run<'_> {
         let privilege = if cpu.cpl == 3 { Privilege::User } else { Privilege::Supervisor { ac: false } };
         let translation = walk(&cpu.paging, cpu.memory(), linear_page, Intent::Fetch, privilege)
             .map_err(|fault| cpu.pf(fetch_address(cpu.rip, linear_page, cpu), fault.0))?;
-        let host = cpu.memory().page(translation.gpa).read;
-        let page = CodePage {
-            linear: linear_page,
-            generation: cpu.generation,
-            frame: host.map_or(NO_FRAME, |h| h.frame),
-            host: host.map_or(0, |h| h.ptr as u64),
-        };
+        let page = cpu.code_page_at(linear_page, &translation);
         if page.frame != NO_FRAME {
-            let hash = (linear_page >> 12) as usize & 4095;
-            cpu.code_pages[hash >> 6] |= 1 << (hash & 63);
-            cpu.cache.remember_code_page(page);
-            cpu.tlb.note_size(linear_page, translation.offset_mask);
-            cpu.cache.local_code |= !translation.global && cpu.cpl != 3;
+            cpu.remember_code(page, &translation);
         }
         Ok(page)
     }
@@ -172,6 +163,77 @@ impl Run<'_> {
         } else {
             self.cpu.memory().read_frame(page.frame, offset, into);
         }
+    }
+}
+
+/// Paging structures that are looked at, and not changed.
+struct Untouched<'a> {
+    memory: &'a MemoryMap,
+    /// An accessed flag would have to be set.
+    changes: Cell<bool>,
+}
+
+impl Tables for Untouched<'_> {
+    fn entry(&self, gpa: u64, wide: bool) -> u64 {
+        self.memory.entry(gpa, wide)
+    }
+
+    fn update(&self, _: u64, _: u64, _: bool) {
+        self.changes.set(true);
+    }
+}
+
+impl Cpu {
+    /// The linear page `pages` further on from one.
+    pub(super) fn page_beyond(&self, base: u64, pages: i64) -> u64 {
+        base.wrapping_add((pages as u64).wrapping_mul(PAGE_SIZE)) & self.addr_mask
+    }
+
+    fn code_page_at(&self, linear: u64, translation: &Translation) -> CodePage {
+        let host = self.memory().page(translation.gpa).read;
+        CodePage {
+            linear,
+            generation: self.generation,
+            frame: host.map_or(NO_FRAME, |h| h.frame),
+            host: host.map_or(0, |h| h.ptr as u64),
+        }
+    }
+
+    fn remember_code(&mut self, page: CodePage, translation: &Translation) {
+        let hash = (page.linear >> 12) as usize & 4095;
+        self.code_pages[hash >> 6] |= 1 << (hash & 63);
+        self.cache.remember_code_page(page);
+        self.tlb.note_size(page.linear, translation.offset_mask);
+        self.cache.local_code |= !translation.global && self.cpl != 3;
+    }
+
+    /// A page of code by a walk that changes nothing; `None` if there is none, or fetching from it would set an accessed
+    /// flag.
+    fn walk_untouched(&self, linear: u64) -> Option<(CodePage, Translation)> {
+        if self.mode.long && !canonical(linear) {
+            return None;
+        }
+        let tables = Untouched { memory: self.memory(), changes: Cell::new(false) };
+        let privilege = if self.cpl == 3 { Privilege::User } else { Privilege::Supervisor { ac: false } };
+        let translation = walk(&self.paging, &tables, linear, Intent::Fetch, privilege).ok()?;
+        let page = self.code_page_at(linear, &translation);
+        (page.frame != NO_FRAME && !tables.changes.get()).then_some((page, translation))
+    }
+
+    /// A page of code, as far as it can be known without an effect that the guest could see.
+    pub(super) fn peek_code_page(&self, linear: u64) -> Option<CodePage> {
+        let known = self.cache.code_page(linear, self.generation);
+        known.or_else(|| self.walk_untouched(linear).map(|(page, _)| page))
+    }
+
+    /// The frame of such a page, which is known from now on.
+    pub(super) fn known_code_page(&mut self, linear: u64) -> Option<Frame> {
+        if let Some(page) = self.cache.code_page(linear, self.generation) {
+            return Some(page.frame);
+        }
+        let (page, translation) = self.walk_untouched(linear)?;
+        self.remember_code(page, &translation);
+        Some(page.frame)
     }
 }
 

@@ -7,7 +7,7 @@ use super::op::{Handler, OpRef};
 use super::tier::{Code, Leave, Region, Retired, Span};
 use super::word::RIP_BASE;
 use crate::Frame;
-use crate::memory::{CODE, PAGE_MASK, PAGE_SIZE};
+use crate::memory::{CODE, PAGE_MASK};
 use std::cell::{Cell, RefCell};
 
 /// "No region" in [`super::op::Op::region`].
@@ -52,7 +52,7 @@ impl Link {
     }
 }
 
-/// For which generation and page of the entry a region's other page was last seen where it must be. Compiled code
+/// For which generation and page of the entry a region's other pages were last seen where they must be. Compiled code
 /// compares, and leaves with [`Leave::Check`] if it does not know.
 #[derive(Debug)]
 #[repr(C)]
@@ -75,7 +75,7 @@ impl Default for Seen {
 struct Installed {
     code: Code,
     need: i64,
-    other_page: Option<(i64, Frame)>,
+    other_pages: Box<[(i64, Frame)]>,
     seen: Box<Seen>,
     links: Box<[Link]>,
     unlinked: *const u8,
@@ -241,10 +241,13 @@ fn want(cpu: &mut Cpu) -> OpRef {
     OpRef::NONE
 }
 
-/// The code to enter at `at`, if there is some, and the budget and the other page allow it.
-fn admitted(cpu: &Cpu, at: OpRef) -> Option<Code> {
-    let region = cpu.cache.regions.get(at.get().region.get())?;
-    (cpu.budget >= region.need && stands(cpu, region)).then_some(region.code)
+/// The code to enter at `at`, if there is some, and the budget and the other pages allow it.
+fn admitted(cpu: &mut Cpu, at: OpRef) -> Option<Code> {
+    let slot = at.get().region.get();
+    let region = cpu.cache.regions.get(slot).filter(|region| cpu.budget >= region.need)?;
+    let (code, base) = (region.code, cpu.r.get(RIP_BASE));
+    let seen = region.seen.generation.get() == cpu.generation && region.seen.base.get() == base;
+    (region.other_pages.is_empty() || seen || stands(cpu, slot, base)).then_some(code)
 }
 
 fn enter(cpu: &mut Cpu, code: Code) -> Leave {
@@ -259,25 +262,21 @@ fn enter(cpu: &mut Cpu, code: Code) -> Leave {
     leave
 }
 
-/// Whether the region's other page is still where it was.
-#[inline(always)]
-fn stands(cpu: &Cpu, region: &Installed) -> bool {
-    let Some((pages, frame)) = region.other_page else { return true };
-    let base = cpu.r.get(RIP_BASE);
-    (region.seen.generation.get() == cpu.generation && region.seen.base.get() == base) || {
-        let same = page_from(cpu, base, pages) == Some(frame);
-        if same {
-            region.seen.generation.set(cpu.generation);
-            region.seen.base.set(base);
+/// Whether the region's other pages are still where they were, seen from the entry's page at `base`.
+#[cold]
+fn stands(cpu: &mut Cpu, slot: u32, base: u64) -> bool {
+    let Some(region) = cpu.cache.regions.get(slot) else { return false };
+    for (pages, frame) in region.other_pages.clone() {
+        let linear = cpu.page_beyond(base, pages);
+        if cpu.known_code_page(linear) != Some(frame) {
+            return false;
         }
-        same
     }
-}
-
-/// The frame of code `pages` further on from a page, if code of it has been executed lately.
-pub(super) fn page_from(cpu: &Cpu, base: u64, pages: i64) -> Option<Frame> {
-    let linear = base.wrapping_add((pages as u64).wrapping_mul(PAGE_SIZE)) & cpu.addr_mask;
-    cpu.cache.code_page(linear, cpu.generation).map(|page| page.frame)
+    if let Some(region) = cpu.cache.regions.get(slot) {
+        region.seen.generation.set(cpu.generation);
+        region.seen.base.set(base);
+    }
+    true
 }
 
 /// Puts a region in place, over an older one of the same block, if the block is there, and the code is what it was when
@@ -305,7 +304,7 @@ pub(super) fn install(cpu: &mut Cpu, region: Region) -> bool {
     let slot = cpu.cache.regions.add(Installed {
         code: region.code,
         need: region.need,
-        other_page: region.other_page,
+        other_pages: region.other_pages.into_boxed_slice(),
         seen: region.seen,
         links: region.links,
         unlinked: region.unlinked,

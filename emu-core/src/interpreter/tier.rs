@@ -16,7 +16,7 @@
 use super::Cpu;
 use super::cpu::{MAX_BLOCK, Mode};
 use super::op::OpRef;
-use super::regions::{install, page_from};
+use super::regions::install;
 use super::run::Run;
 use crate::memory::PAGE_MASK;
 use crate::{Frame, MemoryMap};
@@ -129,8 +129,8 @@ pub struct Region {
     /// It is not entered with a smaller budget: the most instructions it retires between two looks at the budget, less
     /// the interpreter's reserve of one block.
     pub need: i64,
-    /// The page besides the entry's own: how many pages further on, and what it must be.
-    pub other_page: Option<(i64, Frame)>,
+    /// The pages besides the entry's own: how many pages further on, and what they must be.
+    pub other_pages: Vec<(i64, Frame)>,
     pub spans: Vec<Span>,
     pub code: Code,
     /// What the code refers to by address.
@@ -171,14 +171,21 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The site of a block elsewhere that is executed in the same mode.
+    pub fn site_at(&self, frame: Frame, offset: u64) -> Site {
+        let key = super::cache::key(frame, offset, self.site.key as u8);
+        Site { key, era: self.site.era }
+    }
+
     pub fn memory(&self) -> &MemoryMap {
         self.run.memory()
     }
 
-    /// The frame of code `pages` further on in linear addresses, if code of it has been executed lately. Looking has no
-    /// effect that a guest could see.
+    /// The frame of code `pages` further on in linear addresses, if code could be fetched from it with no effect that a
+    /// guest could see.
     pub fn page(&self, pages: i64) -> Option<Frame> {
-        page_from(self.run, self.linear & !PAGE_MASK, pages)
+        let linear = self.run.page_beyond(self.linear & !PAGE_MASK, pages);
+        self.run.peek_code_page(linear).map(|page| page.frame)
     }
 }
 

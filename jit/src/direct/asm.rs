@@ -87,12 +87,10 @@ pub mod cc {
 /// Code outside of a region that it jumps to or calls; see `routines`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Routine {
-    /// RAX: a link to a goal in the same page.
-    Near,
-    /// RAX: a link to a goal in another page.
-    Far,
-    /// RAX: the target of an indirect branch.
-    Indirect,
+    /// RAX: a link that leads nowhere, or not for this address space.
+    Unlinked,
+    /// RAX: the target of an indirect branch that the jump cache has no code for.
+    Unknown,
     /// Called: RAX linear, RDX the cell to fill: for an access of `size` bytes. ZF is clear if the TLB hits; then RAX
     /// is the address in this process. Else RAX stays. Changes RCX, RDX and XMM0-1 only.
     Probe { size: u8, write: bool },
@@ -111,6 +109,10 @@ pub struct Asm {
     labels: Vec<Option<usize>>,
     uses: Vec<(usize, Label)>,
     pub relocations: Vec<(usize, Routine)>,
+    /// Where code begins that runs rarely.
+    pub cold: usize,
+    /// Distances between it and the rest.
+    pub crossing: Vec<usize>,
     encoder: Encoder,
 }
 
@@ -121,6 +123,8 @@ impl Asm {
             labels: Vec::new(),
             uses: Vec::new(),
             relocations: Vec::new(),
+            cold: usize::MAX,
+            crossing: Vec::new(),
             encoder: Encoder::new(64),
         }
     }
@@ -143,7 +147,11 @@ impl Asm {
     /// Writes the distances to labels; `None` if one was never bound.
     pub fn link(&mut self) -> Option<()> {
         for (at, label) in std::mem::take(&mut self.uses) {
-            let distance = self.labels[label.0 as usize]? as i64 - (at as i64 + 4);
+            let target = self.labels[label.0 as usize]?;
+            if (at < self.cold) != (target < self.cold) {
+                self.crossing.push(at);
+            }
+            let distance = target as i64 - (at as i64 + 4);
             self.code[at..at + 4].copy_from_slice(&(distance as i32).to_le_bytes());
         }
         Some(())
@@ -214,6 +222,9 @@ impl Asm {
     // ---- moves -------------------------------------------------------------------------------------------------
 
     pub fn mov(&mut self, w: Width, to: Reg, from: Reg) {
+        if w == Width::Q && to == from {
+            return;
+        }
         let opcode = if w == Width::B { 0x88 } else { 0x89 };
         self.rr(w, &[opcode], from, to);
     }
@@ -333,6 +344,12 @@ impl Asm {
         }
     }
 
+    /// ADD of an immediate to memory.
+    pub fn add_to_mem(&mut self, w: Width, mem: Mem, value: i32) {
+        self.rm(w, &[0x81], Alu::Add as u8, mem);
+        self.imm32(value);
+    }
+
     /// Compares 64 bits in memory with a sign-extended immediate of 8 bits.
     pub fn cmp_byte(&mut self, mem: Mem, value: u8) {
         self.rm(Width::B, &[0x80], Alu::Cmp as u8, mem);
@@ -385,8 +402,8 @@ impl Asm {
         self.imm32(0);
     }
 
-    pub fn jmp_routine(&mut self, to: Routine) {
-        self.code.push(0xE9);
+    pub fn jcc_routine(&mut self, condition: u8, to: Routine) {
+        self.bytes(&[0x0F, 0x80 | condition]);
         self.relocate(to);
     }
 

@@ -274,7 +274,7 @@ impl Direct<'_> {
         let lazy = self.lazy.clone();
         self.settle(&lazy, 0);
         self.asm.load(Width::Q, RAX, at(CPU, layout::RIP));
-        self.asm.jmp_routine(Routine::Indirect);
+        self.jump_by_cache();
     }
 
     fn load_target(&mut self, i: &Instruction) {

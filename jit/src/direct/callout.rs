@@ -14,6 +14,12 @@ impl Direct<'_> {
         self.flush_note();
         let lazy = self.lazy.clone();
         self.settle(&lazy, self.done);
+        // The interpreter counts offsets from the instruction's own page.
+        let ahead = (self.off & !4095) as i32;
+        let (w, base) = (self.address_width(), at(CPU, layout::RIP_BASE));
+        if ahead != 0 {
+            self.asm.add_to_mem(w, base, ahead);
+        }
         self.asm.constant(RSI, single.address());
         self.asm.constant(RDX, super::x87::concerns(i).into());
         self.asm.call_routine(Routine::Interpret);
@@ -22,6 +28,9 @@ impl Direct<'_> {
         self.asm.jcc(cc::E, go_on);
         self.asm.ret(); // with the answer
         self.asm.bind(go_on);
+        if ahead != 0 {
+            self.asm.add_to_mem(w, base, ahead.wrapping_neg());
+        }
         self.reload();
         self.asm.load(Width::Q, BUDGET, at(CPU, layout::BUDGET));
         // The block's instructions are paid for at its end; these have been already.

@@ -45,8 +45,8 @@ impl Direct<'_> {
         self.asm.load(Width::Q, BUDGET, at(CPU, layout::BUDGET));
         self.asm.alu_imm(Width::Q, Alu::Cmp, BUDGET, self.facts.need as i32);
         self.turn_away(cc::L, off, Leave::Budget);
-        if self.region.other_page.is_some() {
-            self.check_other_page(off);
+        if !self.region.other_pages.is_empty() {
+            self.check_other_pages(off);
         }
         if self.vectors.iter().any(Option::is_some) {
             self.asm.cmp_byte(at(CPU, layout::SSE_TRAP), 0);
@@ -74,7 +74,7 @@ impl Direct<'_> {
         }
     }
 
-    fn check_other_page(&mut self, off: i64) {
+    fn check_other_pages(&mut self, off: i64) {
         self.asm.constant(RAX, &raw const *self.seen as u64);
         self.asm.load(Width::Q, RCX, at(CPU, layout::GENERATION));
         self.asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Seen::GENERATION));
@@ -178,11 +178,49 @@ impl Direct<'_> {
         let Some(link) = self.links.iter().find(|link| link.off() == off) else { return self.refuse() };
         let address: *const Link = link;
         self.asm.constant(RAX, address as u64);
-        let near = (0..4096).contains(&off);
-        self.asm.jmp_routine(if near { Routine::Near } else { Routine::Far });
+        if !(0..4096).contains(&off) {
+            self.check_link(off);
+        }
+        self.asm.jmp_mem(at(RAX, Link::TARGET));
+    }
+
+    /// RAX: a link to a goal in another page, which must hold for this address space; RIP_BASE goes there. (All of this,
+    /// and the jump above all, at each exit by itself: the host predicts jumps by where they are.)
+    fn check_link(&mut self, off: i64) {
+        self.asm.load(Width::Q, RCX, at(CPU, layout::GENERATION));
+        self.asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Link::GENERATION));
+        self.asm.jcc_routine(cc::NE, Routine::Unlinked);
+        self.asm.load(Width::Q, RCX, at(CPU, layout::RIP_BASE));
+        self.asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Link::BASE));
+        self.asm.jcc_routine(cc::NE, Routine::Unlinked);
+        let w = self.address_width();
+        self.asm.lea(w, RCX, Mem { base: RCX, disp: (off & !4095) as i32 });
+        self.asm.store(Width::Q, at(CPU, layout::RIP_BASE), RCX);
+    }
+
+    /// Goes to the address in RAX by the interpreter's jump cache: see [`layout::JUMP_CACHE`].
+    pub fn jump_by_cache(&mut self) {
+        self.asm.mov(Width::Q, RCX, RAX);
+        self.asm.shift(Width::Q, Shift::Shr, RCX, 12);
+        self.asm.alu(Width::D, Alu::Xor, RCX, RAX);
+        self.asm.alu_imm(Width::D, Alu::And, RCX, layout::JUMPS as i32 - 1);
+        self.asm.shift(Width::D, Shift::Shl, RCX, layout::JUMP_BYTES.trailing_zeros() as u8);
+        self.asm.alu_mem(Width::Q, Alu::Add, RCX, at(CPU, layout::JUMP_CACHE));
+        self.asm.alu_mem(Width::Q, Alu::Cmp, RAX, at(RCX, layout::JUMP_LINEAR));
+        self.asm.jcc_routine(cc::NE, Routine::Unknown);
+        self.asm.load(Width::Q, RDX, at(CPU, layout::GENERATION));
+        self.asm.alu_mem(Width::Q, Alu::Cmp, RDX, at(RCX, layout::JUMP_GENERATION));
+        self.asm.jcc_routine(cc::NE, Routine::Unknown);
+        self.asm.load(Width::Q, RDX, at(RCX, layout::JUMP_CODE));
+        self.asm.test(Width::Q, RDX, RDX);
+        self.asm.jcc_routine(cc::E, Routine::Unknown);
+        self.asm.alu_imm(Width::Q, Alu::And, RAX, -4096);
+        self.asm.store(Width::Q, at(CPU, layout::RIP_BASE), RAX);
+        self.asm.jmp_reg(RDX);
     }
 
     pub fn write_stubs(&mut self) {
+        self.asm.cold = self.asm.code.len();
         self.write_out();
         for stub in std::mem::take(&mut self.stubs) {
             let start = self.asm.code.len();

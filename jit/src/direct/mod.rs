@@ -41,7 +41,7 @@ type Emit = fn(&mut Direct<'_>, &Instruction);
 pub fn know(i: &Instruction, bytes: &[u8], off: i64, mode: Mode) -> Option<Known> {
     let native = pick(i, mode).is_some();
     let always = native && !generic::only_if_dead(i);
-    let page_offset = u16::try_from(off).ok().filter(|off| *off < 4096 && !always);
+    let page_offset = u16::try_from(off.rem_euclid(4096)).ok().filter(|_| !always);
     let single = page_offset.and_then(|off| Single::new(bytes, off, mode)).map(Arc::new);
     (always || single.is_some()).then(|| Known { native, single, fop: opcode(bytes) })
 }
@@ -61,6 +61,9 @@ fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
 /// What a region has become.
 pub struct Translated {
     pub code: Vec<u8>,
+    /// Where in it the part begins that runs rarely, and distances between the parts.
+    pub cold: usize,
+    pub crossing: Vec<usize>,
     pub relocations: Vec<(usize, Routine)>,
     pub links: Box<[Link]>,
     pub seen: Box<Seen>,
@@ -142,6 +145,8 @@ pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8, marks: boo
     direct.asm.link()?;
     (!direct.refused).then(|| Translated {
         code: std::mem::take(&mut direct.asm.code),
+        cold: direct.asm.cold,
+        crossing: std::mem::take(&mut direct.asm.crossing),
         relocations: std::mem::take(&mut direct.asm.relocations),
         links: std::mem::take(&mut direct.links),
         seen: std::mem::take(&mut direct.seen),

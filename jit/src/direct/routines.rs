@@ -31,14 +31,9 @@ impl Routines {
         let enter = begin(&mut asm);
         write_enter(&mut asm);
         let unlinked = begin(&mut asm);
-        let leave_unlinked = asm.here();
         write_unlinked(&mut asm);
-        let near = begin(&mut asm);
-        asm.jmp_mem(at(RAX, Link::TARGET));
-        let far = begin(&mut asm);
-        write_far(&mut asm, leave_unlinked);
-        let indirect = begin(&mut asm);
-        write_indirect(&mut asm);
+        let unknown = begin(&mut asm);
+        write_unknown(&mut asm);
         let status = begin(&mut asm);
         write_status(&mut asm);
         let interpret = begin(&mut asm);
@@ -50,9 +45,8 @@ impl Routines {
         }
         asm.link()?;
         let mut offsets = vec![
-            (Routine::Near, near),
-            (Routine::Far, far),
-            (Routine::Indirect, indirect),
+            (Routine::Unlinked, unlinked),
+            (Routine::Unknown, unknown),
             (Routine::Status, status),
             (Routine::Interpret, interpret),
         ];
@@ -92,42 +86,8 @@ fn write_unlinked(asm: &mut Asm) {
     asm.ret();
 }
 
-fn write_far(asm: &mut Asm, unlinked: Label) {
-    asm.load(Width::Q, RCX, at(RDI, layout::GENERATION));
-    asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Link::GENERATION));
-    asm.jcc(cc::NE, unlinked);
-    asm.load(Width::Q, RCX, at(RDI, layout::RIP_BASE));
-    asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Link::BASE));
-    asm.jcc(cc::NE, unlinked);
-    asm.load(Width::Q, RDX, at(RAX, Link::OFF));
-    asm.alu_imm(Width::Q, Alu::And, RDX, -4096);
-    asm.alu(Width::Q, Alu::Add, RCX, RDX);
-    asm.alu_mem(Width::Q, Alu::And, RCX, at(RDI, layout::ADDRESS_MASK));
-    asm.store(Width::Q, at(RDI, layout::RIP_BASE), RCX);
-    asm.jmp_mem(at(RAX, Link::TARGET));
-}
-
-/// The jump cache of the interpreter: see [`layout::JUMP_CACHE`].
-fn write_indirect(asm: &mut Asm) {
-    let miss = asm.label();
-    asm.mov(Width::Q, RCX, RAX);
-    asm.shift(Width::Q, Shift::Shr, RCX, 12);
-    asm.alu(Width::D, Alu::Xor, RCX, RAX);
-    asm.alu_imm(Width::D, Alu::And, RCX, layout::JUMPS as i32 - 1);
-    asm.shift(Width::D, Shift::Shl, RCX, layout::JUMP_BYTES.trailing_zeros() as u8);
-    asm.alu_mem(Width::Q, Alu::Add, RCX, at(RDI, layout::JUMP_CACHE));
-    asm.alu_mem(Width::Q, Alu::Cmp, RAX, at(RCX, layout::JUMP_LINEAR));
-    asm.jcc(cc::NE, miss);
-    asm.load(Width::Q, RDX, at(RDI, layout::GENERATION));
-    asm.alu_mem(Width::Q, Alu::Cmp, RDX, at(RCX, layout::JUMP_GENERATION));
-    asm.jcc(cc::NE, miss);
-    asm.load(Width::Q, RDX, at(RCX, layout::JUMP_CODE));
-    asm.test(Width::Q, RDX, RDX);
-    asm.jcc(cc::E, miss);
-    asm.alu_imm(Width::Q, Alu::And, RAX, -4096);
-    asm.store(Width::Q, at(RDI, layout::RIP_BASE), RAX);
-    asm.jmp_reg(RDX);
-    asm.bind(miss);
+/// RAX: the target of an indirect branch that the jump cache has no code for.
+fn write_unknown(asm: &mut Asm) {
     asm.store(Width::Q, at(RDI, layout::RIP), RAX);
     asm.constant(RAX, Leave::Indirect as u64);
     asm.ret();

@@ -66,8 +66,8 @@ impl Source {
             .flat_map(|block| &block.insns)
             .filter_map(|insn| {
                 let (pages, offset) = (insn.off >> PAGE_SIZE.trailing_zeros(), insn.off as u64 & PAGE_MASK);
-                let other = region.other_page.filter(|(other, _)| *other == pages);
-                let frame = other.map_or(place.frame, |(_, frame)| frame);
+                let other = region.other_pages.iter().find(|(other, _)| *other == pages);
+                let frame = other.map_or(place.frame, |(_, frame)| *frame);
                 let span = spans.iter().find(|span| span.frame == frame && holds(span, offset))?;
                 let at = (offset - span.offset) as usize;
                 Some((insn.off, span.bytes[at..].iter().take(insn.instruction.len()).copied().collect()))

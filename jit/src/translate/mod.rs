@@ -162,7 +162,7 @@ impl<'a> Translator<'a> {
         let budget = self.load_cpu(I64, layout::BUDGET);
         let short = self.fb.ins().icmp(IntCC::SignedLessThan, budget, need);
         self.turn_away_if(short, Leave::Budget);
-        if self.region.other_page.is_some() {
+        if !self.region.other_pages.is_empty() {
             let at = self.constant(I64, std::ptr::from_ref(seen) as u64);
             for (field, known) in [(layout::GENERATION, Seen::GENERATION), (layout::RIP_BASE, Seen::BASE)] {
                 let now = self.load_cpu(I64, field);
