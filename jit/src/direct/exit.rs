@@ -56,7 +56,7 @@ impl Direct<'_> {
             let mut insns = self.region.blocks.iter().flat_map(|block| &block.insns);
             insns.any(|insn| insn.known.native && wanted(&insn.instruction))
         };
-        let (float, x87) = (any(super::generic::is_float), any(x87::is_native));
+        let (float, x87) = (any(super::sse::is_float), any(x87::is_native));
         if float {
             self.asm.cmp_byte(at(CPU, layout::FLOAT_LOADED), 0);
             self.turn_away(cc::E, off, Leave::Float);

@@ -2,141 +2,21 @@
 //! this process, and what its family does to the flags.
 
 use super::asm::*;
+use super::family::{Family, count_of, family, size_of};
 use super::lazy::{Lazy, Loc, held, looks_at};
+use super::recode::{self, code_of};
 use super::registers::{FA, FB, is_high_byte, named, named_xmm, number};
+use super::sse;
 use super::{Direct, Emit, memory};
 use crate::flags::condition_of;
 use emu_core::interpreter::Mode;
 use emu_core::isa::cpuid::{executes, model};
-use iced_x86::{Code, CpuidFeature, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess};
+use iced_x86::{Code, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess};
 use iced_x86::{OpKind, Register};
-
-/// What an instruction does to the status flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
-    /// Neither reads nor writes them.
-    Untouched,
-    /// Reads a condition.
-    Reads,
-    Arithmetic {
-        sub: bool,
-    },
-    Compare,
-    Logic,
-    Test,
-    Negate,
-    Step {
-        down: bool,
-    },
-    Shift(Shift),
-    /// All that it reads or leaves alone must be the guest's before; the host's flags are right after it.
-    Exact {
-        clears_af: bool,
-    },
-    /// The host's flags are right after it, whatever they were before.
-    Sets,
-    Multiply,
-    /// Where nobody wants the flags.
-    OnlyIfDead,
-}
 
 /// Whether the CPU model executes the instruction.
 pub fn offered(i: &Instruction, mode: Mode) -> bool {
     executes(&model(mode.model).features, i.code())
-}
-
-fn family(i: &Instruction) -> Option<Family> {
-    use Mnemonic::*;
-    let bytes = (0..i.op_count()).map(|n| size_of(i, n)).next().unwrap_or(0);
-    Some(match i.mnemonic() {
-        Add => Family::Arithmetic { sub: false },
-        Sub => Family::Arithmetic { sub: true },
-        Cmp => Family::Compare,
-        And | Or | Xor => Family::Logic,
-        Test => Family::Test,
-        Neg => Family::Negate,
-        Inc => Family::Step { down: false },
-        Dec => Family::Step { down: true },
-        // CF of larger counts differs between makers.
-        Shl | Sal | Shr | Sar
-            if i.op1_kind() == OpKind::Immediate8 && usize::from(count_of(i)) >= 8 * bytes =>
-        {
-            Family::OnlyIfDead
-        }
-        Shl | Sal | Shr | Sar if i.op1_kind() == OpKind::Immediate8 && count_of(i) != 0 => {
-            Family::Shift(match i.mnemonic() {
-                Shr => Shift::Shr,
-                Sar => Shift::Sar,
-                _ => Shift::Shl,
-            })
-        }
-        Rol | Ror if i.op1_kind() == OpKind::Immediate8 && count_of(i) != 0 => {
-            // Where the count is a multiple of the width, the value stays and the flags may not.
-            (u32::from(i.immediate8()) % (8 * bytes as u32) != 0)
-                .then_some(Family::Exact { clears_af: false })?
-        }
-        Shld | Shrd if i.op2_kind() == OpKind::Immediate8 && bytes >= 4 && count_of(i) != 0 => {
-            // OF of larger counts differs between makers.
-            if count_of(i) == 1 { Family::Exact { clears_af: true } } else { Family::OnlyIfDead }
-        }
-        Adc | Sbb | Cmc | Clc | Stc => Family::Exact { clears_af: false },
-        Bt | Bts | Btr | Btc if i.op1_kind() == OpKind::Immediate8 || !memory::has(i) => {
-            Family::Exact { clears_af: false }
-        }
-        Popcnt | Ucomiss | Ucomisd | Comiss | Comisd | Ptest => Family::Sets,
-        Imul if i.op_count() >= 2 => Family::Multiply,
-        Tzcnt | Lzcnt | Andn | Blsi | Blsr | Blsmsk | Bextr | Bzhi => Family::OnlyIfDead,
-        _ if condition_of(i).is_some() && i.op_count() > 0 => Family::Reads,
-        _ if i.rflags_read() | i.rflags_modified() == 0 => Family::Untouched,
-        _ => return None,
-    })
-}
-
-/// The masked count of a shift or rotate by an immediate.
-fn count_of(i: &Instruction) -> u8 {
-    let bytes = size_of(i, 0);
-    (i.immediate(i.op_count() - 1) as u8) & if bytes == 8 { 63 } else { 31 }
-}
-
-fn size_of(i: &Instruction, n: u32) -> usize {
-    match i.op_kind(n) {
-        OpKind::Register => i.op_register(n).size(),
-        _ => i.memory_size().size(),
-    }
-}
-
-/// Features of the host that re-encoded instructions need.
-fn host_has(i: &Instruction) -> bool {
-    i.cpuid_features().iter().all(|feature| match feature {
-        CpuidFeature::SSE3 => is_x86_feature_detected!("sse3"),
-        CpuidFeature::SSSE3 => is_x86_feature_detected!("ssse3"),
-        CpuidFeature::SSE4_1 => is_x86_feature_detected!("sse4.1"),
-        CpuidFeature::SSE4_2 => is_x86_feature_detected!("sse4.2"),
-        CpuidFeature::POPCNT => is_x86_feature_detected!("popcnt"),
-        CpuidFeature::AES => is_x86_feature_detected!("aes"),
-        CpuidFeature::PCLMULQDQ => is_x86_feature_detected!("pclmulqdq"),
-        CpuidFeature::BMI1 => is_x86_feature_detected!("bmi1"),
-        CpuidFeature::BMI2 => is_x86_feature_detected!("bmi2"),
-        CpuidFeature::LZCNT => is_x86_feature_detected!("lzcnt"),
-        CpuidFeature::MOVBE => is_x86_feature_detected!("movbe"),
-        CpuidFeature::SHA => is_x86_feature_detected!("sha"),
-        CpuidFeature::INTEL8086
-        | CpuidFeature::INTEL186
-        | CpuidFeature::INTEL286
-        | CpuidFeature::INTEL386
-        | CpuidFeature::INTEL486
-        | CpuidFeature::X64
-        | CpuidFeature::CMOV
-        | CpuidFeature::MULTIBYTENOP
-        | CpuidFeature::CX8
-        | CpuidFeature::SSE
-        | CpuidFeature::SSE2 => true,
-        _ => false,
-    })
-}
-
-fn is_xmm(register: Register) -> bool {
-    register.is_xmm() && register.number() < 16
 }
 
 /// Operands that the template can replace, and nothing that only the instruction knows of.
@@ -144,7 +24,7 @@ fn operands_known(i: &Instruction, mode: Mode) -> bool {
     let explicit = (0..i.op_count()).all(|n| match i.op_kind(n) {
         OpKind::Register => {
             let register = i.op_register(n);
-            register.is_gpr() || (is_xmm(register) && i.encoding() == EncodingKind::Legacy)
+            register.is_gpr() || (sse::is_xmm(register) && i.encoding() == EncodingKind::Legacy)
         }
         OpKind::Memory => memory::known(i, mode),
         OpKind::Immediate8
@@ -175,100 +55,6 @@ fn operands_known(i: &Instruction, mode: Mode) -> bool {
     !implied && !memory
 }
 
-/// Legacy SSE instructions that compute with floats: under the guest's MXCSR.
-pub fn is_float(i: &Instruction) -> bool {
-    use Mnemonic::*;
-    let vector = (0..i.op_count()).any(|n| i.op_kind(n) == OpKind::Register && is_xmm(i.op_register(n)));
-    vector
-        && matches!(
-            i.mnemonic(),
-            Addss
-                | Addsd
-                | Addps
-                | Addpd
-                | Subss
-                | Subsd
-                | Subps
-                | Subpd
-                | Mulss
-                | Mulsd
-                | Mulps
-                | Mulpd
-                | Divss
-                | Divsd
-                | Divps
-                | Divpd
-                | Sqrtss
-                | Sqrtsd
-                | Sqrtps
-                | Sqrtpd
-                | Minss
-                | Minsd
-                | Minps
-                | Minpd
-                | Maxss
-                | Maxsd
-                | Maxps
-                | Maxpd
-                | Cmpss
-                | Cmpsd
-                | Cmpps
-                | Cmppd
-                | Ucomiss
-                | Ucomisd
-                | Comiss
-                | Comisd
-                | Cvtsi2ss
-                | Cvtsi2sd
-                | Cvtss2si
-                | Cvtsd2si
-                | Cvttss2si
-                | Cvttsd2si
-                | Cvtss2sd
-                | Cvtsd2ss
-                | Cvtps2pd
-                | Cvtpd2ps
-                | Cvtdq2ps
-                | Cvtdq2pd
-                | Cvtps2dq
-                | Cvtpd2dq
-                | Cvttps2dq
-                | Cvttpd2dq
-                | Haddps
-                | Haddpd
-                | Hsubps
-                | Hsubpd
-                | Addsubps
-                | Addsubpd
-                | Roundss
-                | Roundsd
-                | Roundps
-                | Roundpd
-                | Dpps
-                | Dppd
-        )
-}
-
-/// Vector instructions that the host executes as the interpreter does.
-fn vector_known(i: &Instruction) -> bool {
-    use Mnemonic::*;
-    // Approximations differ between makers; the flags of the steps of dot products too.
-    !matches!(
-        i.mnemonic(),
-        Rcpss
-            | Rcpps
-            | Rsqrtss
-            | Rsqrtps
-            | Dpps
-            | Dppd
-            | Maskmovdqu
-            | Pcmpestri
-            | Pcmpestrm
-            | Pcmpistri
-            | Pcmpistrm
-    )
-}
-
 /// Where somebody wants the flags, the interpreter must execute it: the host's are not those of the interpreter.
 pub fn only_if_dead(i: &Instruction) -> bool {
     family(i) == Some(Family::OnlyIfDead)
@@ -281,74 +67,12 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     let system = i.is_privileged() || i.is_string_instruction() || i.is_stack_instruction();
     let named = matches!(i.encoding(), EncodingKind::Legacy | EncodingKind::VEX);
     let fits = named && prefixes && !system && i.flow_control() == iced_x86::FlowControl::Next;
-    let known = fits && operands_known(i, mode) && host_has(i) && vector_known(i) && family(i).is_some();
+    let known =
+        fits && operands_known(i, mode) && recode::host_has(i) && sse::is_exact(i) && family(i).is_some();
     let listed = i.op_count() > 0 || matches!(i.mnemonic(), Mnemonic::Clc | Mnemonic::Stc | Mnemonic::Cmc);
     let special = matches!(i.mnemonic(), Mnemonic::Xchg | Mnemonic::Xadd | Mnemonic::Cmpxchg | Mnemonic::Lea);
     let undefined = i.code() == Code::Bswap_r16;
     (known && listed && !special && !undefined).then_some(emit)
-}
-
-/// One-byte forms of INC and DEC are prefixes in 64-bit code; accumulator forms with a far address do not exist.
-fn code_of(i: &Instruction) -> Code {
-    match i.code() {
-        Code::Inc_r16 => Code::Inc_rm16,
-        Code::Inc_r32 => Code::Inc_rm32,
-        Code::Dec_r16 => Code::Dec_rm16,
-        Code::Dec_r32 => Code::Dec_rm32,
-        Code::Mov_AL_moffs8 => Code::Mov_r8_rm8,
-        Code::Mov_AX_moffs16 => Code::Mov_r16_rm16,
-        Code::Mov_EAX_moffs32 => Code::Mov_r32_rm32,
-        Code::Mov_RAX_moffs64 => Code::Mov_r64_rm64,
-        Code::Mov_moffs8_AL => Code::Mov_rm8_r8,
-        Code::Mov_moffs16_AX => Code::Mov_rm16_r16,
-        Code::Mov_moffs32_EAX => Code::Mov_rm32_r32,
-        Code::Mov_moffs64_RAX => Code::Mov_rm64_r64,
-        Code::Add_AL_imm8 => Code::Add_rm8_imm8,
-        Code::Add_AX_imm16 => Code::Add_rm16_imm16,
-        Code::Add_EAX_imm32 => Code::Add_rm32_imm32,
-        Code::Add_RAX_imm32 => Code::Add_rm64_imm32,
-        Code::Or_AL_imm8 => Code::Or_rm8_imm8,
-        Code::Or_AX_imm16 => Code::Or_rm16_imm16,
-        Code::Or_EAX_imm32 => Code::Or_rm32_imm32,
-        Code::Or_RAX_imm32 => Code::Or_rm64_imm32,
-        Code::Adc_AL_imm8 => Code::Adc_rm8_imm8,
-        Code::Adc_AX_imm16 => Code::Adc_rm16_imm16,
-        Code::Adc_EAX_imm32 => Code::Adc_rm32_imm32,
-        Code::Adc_RAX_imm32 => Code::Adc_rm64_imm32,
-        Code::Sbb_AL_imm8 => Code::Sbb_rm8_imm8,
-        Code::Sbb_AX_imm16 => Code::Sbb_rm16_imm16,
-        Code::Sbb_EAX_imm32 => Code::Sbb_rm32_imm32,
-        Code::Sbb_RAX_imm32 => Code::Sbb_rm64_imm32,
-        Code::And_AL_imm8 => Code::And_rm8_imm8,
-        Code::And_AX_imm16 => Code::And_rm16_imm16,
-        Code::And_EAX_imm32 => Code::And_rm32_imm32,
-        Code::And_RAX_imm32 => Code::And_rm64_imm32,
-        Code::Sub_AL_imm8 => Code::Sub_rm8_imm8,
-        Code::Sub_AX_imm16 => Code::Sub_rm16_imm16,
-        Code::Sub_EAX_imm32 => Code::Sub_rm32_imm32,
-        Code::Sub_RAX_imm32 => Code::Sub_rm64_imm32,
-        Code::Xor_AL_imm8 => Code::Xor_rm8_imm8,
-        Code::Xor_AX_imm16 => Code::Xor_rm16_imm16,
-        Code::Xor_EAX_imm32 => Code::Xor_rm32_imm32,
-        Code::Xor_RAX_imm32 => Code::Xor_rm64_imm32,
-        Code::Cmp_AL_imm8 => Code::Cmp_rm8_imm8,
-        Code::Cmp_AX_imm16 => Code::Cmp_rm16_imm16,
-        Code::Cmp_EAX_imm32 => Code::Cmp_rm32_imm32,
-        Code::Cmp_RAX_imm32 => Code::Cmp_rm64_imm32,
-        Code::Test_AL_imm8 => Code::Test_rm8_imm8,
-        Code::Test_AX_imm16 => Code::Test_rm16_imm16,
-        Code::Test_EAX_imm32 => Code::Test_rm32_imm32,
-        Code::Test_RAX_imm32 => Code::Test_rm64_imm32,
-        Code::Add_rm8_imm8_82 => Code::Add_rm8_imm8,
-        Code::Or_rm8_imm8_82 => Code::Or_rm8_imm8,
-        Code::Adc_rm8_imm8_82 => Code::Adc_rm8_imm8,
-        Code::Sbb_rm8_imm8_82 => Code::Sbb_rm8_imm8,
-        Code::And_rm8_imm8_82 => Code::And_rm8_imm8,
-        Code::Sub_rm8_imm8_82 => Code::Sub_rm8_imm8,
-        Code::Xor_rm8_imm8_82 => Code::Xor_rm8_imm8,
-        Code::Cmp_rm8_imm8_82 => Code::Cmp_rm8_imm8,
-        code => code,
-    }
 }
 
 /// A guest register that stands in a scratch register while the instruction runs.

@@ -8,12 +8,15 @@ mod asm;
 mod branch;
 mod callout;
 mod exit;
+mod family;
 mod generic;
 mod lazy;
 mod memory;
+mod recode;
 mod registers;
 mod routines;
 mod special;
+mod sse;
 mod stack;
 mod x87;
 
