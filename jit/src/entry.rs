@@ -126,6 +126,8 @@ pub struct Translations {
     /// Where direct regions begin.
     begins: HashMap<Site, u64>,
     ready: Vec<Region>,
+    /// The arena had no room for the last region.
+    full: bool,
     next: u64,
     placed: Placed,
     arena: Arena,
@@ -167,6 +169,7 @@ impl Translations {
             kept: HashMap::new(),
             begins: HashMap::new(),
             ready: Vec::new(),
+            full: false,
             next: 0,
             placed: Placed { routines, base },
             arena,
@@ -233,7 +236,10 @@ impl Translations {
         let routine = |routine| self.placed.at(self.placed.routines.offset(routine));
         let to: Vec<(usize, *const u8)> = relocations.into_iter().map(|(at, r)| (at, routine(r))).collect();
         let mut parts = Parts { code: &mut code, cold, crossing: &crossing, targets: &to };
-        let (piece, cold_piece) = self.arena.add_parts(&mut parts)?;
+        let Some((piece, cold_piece)) = self.arena.add_parts(&mut parts) else {
+            self.full = true;
+            return None;
+        };
         // Listings show what runs often.
         code.truncate(cold);
         marks.retain(|mark| (mark.end as usize) <= cold);
@@ -311,6 +317,10 @@ impl Tier for Translations {
             self.heat.entry(place.site).or_default().never_optimised = true;
             self.optimise(place);
         }
+    }
+
+    fn is_full(&mut self) -> bool {
+        std::mem::take(&mut self.full)
     }
 
     fn finished(&mut self) -> Option<Region> {

@@ -1,6 +1,6 @@
 //! The translators: hot code of the guest as machine code of the host, directly or by Cranelift.
 //!
-//! It plugs into the interpreter (`emu_core::interpreter::tier`): a *region*, up to two pages of code reached by direct
+//! It plugs into the interpreter (`emu_core::interpreter::tier`): a *region*, some pages of code reached by direct
 //! branches from one hot block, becomes a piece of machine code. Whatever that does not do by itself it leaves to the
 //! interpreter, at the instruction in question and with exact counts.
 //!

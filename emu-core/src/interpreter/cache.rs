@@ -116,6 +116,8 @@ pub struct CodeCache {
     /// Supervisor code was fetched from a page that is not global.
     pub(super) local_code: bool,
     ops: usize,
+    /// The tier has no room for more code.
+    pub(super) overflows: bool,
     pub(super) regions: Regions,
     /// Counts how often everything was dropped: keys of one era mean nothing in another.
     pub(super) era: u64,
@@ -138,6 +140,7 @@ impl Default for CodeCache {
             space: 0,
             local_code: false,
             ops: 0,
+            overflows: false,
             regions: Regions::default(),
             era: 0,
         }
@@ -241,7 +244,7 @@ impl CodeCache {
     }
 
     pub fn is_full(&self) -> bool {
-        self.ops > MAX_OPS
+        self.overflows || self.ops > MAX_OPS
     }
 
     /// Which granules of a frame hold decoded bytes.
@@ -308,6 +311,7 @@ impl CodeCache {
         self.era += 1;
         self.graveyard.extend(self.blocks.drain().map(|(_, block)| block));
         self.ops = 0;
+        self.overflows = false;
         self.new_epoch();
         self.frames.drain().map(|(frame, _)| Frame(frame)).collect()
     }

@@ -31,6 +31,8 @@ pub trait Tier: Send {
     fn slice(&self) -> i64;
     /// Execution stands at `place` after one more slice.
     fn sample(&mut self, place: &Place<'_>);
+    /// There was no room for a region: everything has to go. Asked after each sample.
+    fn is_full(&mut self) -> bool;
     /// A region to install, if one is ready.
     fn finished(&mut self) -> Option<Region>;
     /// The region of this number is not installed, and will not be: nothing enters its code any more.
@@ -219,6 +221,7 @@ impl Run<'_> {
             run: cpu,
         });
         install_finished(cpu, tier);
+        cpu.cache.overflows |= tier.is_full();
     }
 
     /// Tells the tier of regions that are gone. No compiled code is running.

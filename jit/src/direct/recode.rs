@@ -1,7 +1,9 @@
 //! What the host can execute of the guest's instructions, and the forms that its 64-bit code has for those of other modes
 //! and for those with fixed registers.
 
-use iced_x86::{Code, CpuidFeature, Instruction};
+#[cfg(target_arch = "x86_64")]
+use iced_x86::CpuidFeature;
+use iced_x86::{Code, Instruction};
 
 /// One-byte forms of INC and DEC are prefixes in 64-bit code; accumulator forms with a far address do not exist.
 pub fn code_of(i: &Instruction) -> Code {
@@ -67,6 +69,7 @@ pub fn code_of(i: &Instruction) -> Code {
 }
 
 /// Features of the host that re-encoded instructions need.
+#[cfg(target_arch = "x86_64")]
 pub fn host_has(i: &Instruction) -> bool {
     i.cpuid_features().iter().all(|feature| match feature {
         CpuidFeature::SSE3 => is_x86_feature_detected!("sse3"),
@@ -94,4 +97,18 @@ pub fn host_has(i: &Instruction) -> bool {
         | CpuidFeature::SSE2 => true,
         _ => false,
     })
+}
+
+/// No other host executes them.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn host_has(_: &Instruction) -> bool {
+    false
+}
+
+/// FISTTP came with SSE3.
+pub fn host_has_sse3() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("sse3");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }

@@ -84,7 +84,7 @@ fn kind(i: &Instruction) -> Option<Kind> {
 
 fn host_has(i: &Instruction) -> bool {
     // The others are older than x86-64.
-    i.mnemonic() != Mnemonic::Fisttp || is_x86_feature_detected!("sse3")
+    i.mnemonic() != Mnemonic::Fisttp || super::recode::host_has_sse3()
 }
 
 pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
