@@ -185,6 +185,20 @@ fn the_budget_may_end_at_every_instruction_of_a_compiled_loop() {
     assert!(compiled > 4_000, "{compiled}");
 }
 
+/// Room for a region or two.
+#[test]
+fn a_full_arena_starts_anew() {
+    let small = Options { arena: 4 << 12, ..DIRECT };
+    let mut entered = 0;
+    for seed in 0..20 {
+        let numbers = &mut Numbers::new(seed);
+        let code = Program::new(numbers, 32).looping();
+        let (compiled, _) = compare_with(small, 32, &code, CODE, seed, std::iter::repeat_n(500, 60));
+        entered += compiled;
+    }
+    assert!(entered > 10_000, "{entered}");
+}
+
 #[test]
 fn a_compiled_loop_that_rewrites_itself() {
     // l: add eax,1; inc edx; test dl,dl; jnz m; inc byte [CODE+2] (the immediate); m: dec ebp; jnz l; jmp $
