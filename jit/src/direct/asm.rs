@@ -350,7 +350,7 @@ impl Asm {
         self.imm32(value);
     }
 
-    /// Compares 64 bits in memory with a sign-extended immediate of 8 bits.
+    /// Compares a byte in memory with an immediate.
     pub fn cmp_byte(&mut self, mem: Mem, value: u8) {
         self.rm(Width::B, &[0x80], Alu::Cmp as u8, mem);
         self.code.push(value);

@@ -3,7 +3,7 @@
 use super::asm::*;
 use super::lazy::{Lazy, Loc, looks_at};
 use super::registers::{BUDGET, CPU, FA, FB};
-use super::{Direct, Emit};
+use super::{Direct, Emit, memory};
 use crate::flags::{Shape, condition_of};
 use crate::region::{End, Goal, Region};
 use crate::translate::branch::transfer_known;
@@ -15,8 +15,7 @@ use iced_x86::{FlowControl, Instruction};
 
 /// Transfers that end a block; [`Direct::finish`] translates them.
 pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
-    let memory = (0..i.op_count()).any(|n| i.op_kind(n) == iced_x86::OpKind::Memory);
-    let known = transfer_known(i, mode) && (!memory || super::memory::known(i, mode));
+    let known = transfer_known(i, mode) && (!memory::has(i) || memory::known(i, mode));
     known.then_some(|_, _| {})
 }
 
@@ -100,32 +99,21 @@ impl Direct<'_> {
         let swap = Some(taken) == next.map(Goal::Block) && other != taken;
         let (condition, far, near) =
             if swap { (condition ^ 1, other, taken) } else { (condition, taken, other) };
-        let way = self.asm.label();
-        let direct = self.is_plain(n, far);
         match far {
-            Goal::Block(to) if direct => {
+            Goal::Block(to) if self.is_plain(n, far) => {
                 let label = self.blocks[to];
                 self.asm.jcc(condition, label);
                 self.inherit(to);
                 self.edge(n, near, next);
             }
             _ => {
+                let way = self.asm.label();
                 self.asm.jcc(condition, way);
                 let (lazy, held) = (self.lazy.clone(), self.held);
-                if Some(near) == next.map(Goal::Block) {
-                    // The code of the way comes after all blocks would cost a jump more: put it behind a jump here.
-                    let skip = self.asm.label();
-                    self.edge(n, near, None);
-                    self.asm.bind(way);
-                    (self.lazy, self.held) = (lazy, held);
-                    self.edge(n, far, None);
-                    self.asm.bind(skip);
-                } else {
-                    self.edge(n, near, None);
-                    self.asm.bind(way);
-                    (self.lazy, self.held) = (lazy, held);
-                    self.edge(n, far, next);
-                }
+                self.edge(n, near, None);
+                self.asm.bind(way);
+                self.set_lazy(lazy, held);
+                self.edge(n, far, next);
             }
         }
     }
@@ -186,7 +174,7 @@ impl Direct<'_> {
             Shape::Add(ty) => self.pass_pair(false, width_of(ty)),
             Shape::Sub(ty) => self.pass_pair(true, width_of(ty)),
             Shape::Logic(ty) => match self.lazy.clone() {
-                Lazy::Logic { w, r } if w == width_of(ty) => self.pass(r, FA),
+                Lazy::Logic { w, r } if w == width_of(ty) => self.copy(r, FA),
                 _ => self.refuse(),
             },
         }
@@ -204,12 +192,6 @@ impl Direct<'_> {
             }
             _ => self.refuse(),
         }
-    }
-}
-
-impl Direct<'_> {
-    fn pass(&mut self, loc: Loc, to: Reg) {
-        self.copy(loc, to);
     }
 
     /// Two values into FA and FB, wherever they are.
@@ -283,7 +265,7 @@ impl Direct<'_> {
             return self.get(w, RAX, super::registers::number(i.op0_register()));
         }
         self.address(i);
-        self.probe(if self.long() { 8 } else { 4 }, false, super::memory::cell_of(i));
+        self.probe(if self.long() { 8 } else { 4 }, false, memory::cell_of(i));
         self.asm.load(w, RAX, at(RAX, 0));
     }
 

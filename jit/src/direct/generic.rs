@@ -9,6 +9,7 @@ use super::registers::{FA, FB, is_high_byte, named, named_xmm, number};
 use super::sse;
 use super::{Direct, Emit, memory};
 use crate::flags::condition_of;
+use crate::translate::operand::is_immediate;
 use emu_core::interpreter::Mode;
 use emu_core::isa::cpuid::{executes, model};
 use iced_x86::{Code, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess};
@@ -27,15 +28,7 @@ fn operands_known(i: &Instruction, mode: Mode) -> bool {
             register.is_gpr() || (sse::is_xmm(register) && i.encoding() == EncodingKind::Legacy)
         }
         OpKind::Memory => memory::known(i, mode),
-        OpKind::Immediate8
-        | OpKind::Immediate16
-        | OpKind::Immediate32
-        | OpKind::Immediate64
-        | OpKind::Immediate8to16
-        | OpKind::Immediate8to32
-        | OpKind::Immediate8to64
-        | OpKind::Immediate32to64 => true,
-        _ => false,
+        kind => is_immediate(kind),
     });
     if !explicit {
         return false;

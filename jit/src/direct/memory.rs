@@ -3,6 +3,7 @@
 use super::Direct;
 use super::asm::*;
 use super::registers::{CPU, number};
+use crate::translate::operand::memory_known;
 use emu_core::interpreter::{Mode, layout};
 use iced_x86::{Instruction, OpKind, Register};
 
@@ -25,16 +26,9 @@ pub fn cell_of(i: &Instruction) -> usize {
     }
 }
 
-/// Whether the address of the memory operand can be computed here: the mode's own address size, in a segment that needs
-/// no check.
+/// Whether the address of the memory operand can be computed here.
 pub fn known(i: &Instruction, mode: Mode) -> bool {
-    let (base, index) = (i.memory_base(), i.memory_index());
-    let bytes = if mode.long { 8 } else { 4 };
-    let fits = |r: Register| r == Register::None || r == Register::RIP || (r.is_gpr() && r.size() == bytes);
-    let absolute = base == Register::None && index == Register::None;
-    let wide = !absolute || i.memory_displ_size() as usize == bytes;
-    let segment = mode.long || mode.flat >> i.memory_segment().number() & 1 != 0;
-    fits(base) && fits(index) && wide && segment && !i.is_vsib()
+    memory_known(i, mode) && !i.is_vsib()
 }
 
 /// Whether an operand is in memory.

@@ -11,7 +11,7 @@ mod flags;
 mod leave;
 mod memory;
 mod muldiv;
-mod operand;
+pub mod operand;
 mod shift;
 mod stack;
 

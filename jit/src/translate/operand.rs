@@ -16,19 +16,28 @@ pub fn known(i: &Instruction, mode: Mode) -> bool {
             OpKind::Memory => memory_known(i, mode),
             OpKind::NearBranch32 => !mode.long,
             OpKind::NearBranch64 => true,
-            OpKind::Immediate8
+            kind => is_immediate(kind),
+        })
+}
+
+/// An immediate that is a value to compute with.
+pub fn is_immediate(kind: OpKind) -> bool {
+    matches!(
+        kind,
+        OpKind::Immediate8
             | OpKind::Immediate16
             | OpKind::Immediate32
             | OpKind::Immediate64
             | OpKind::Immediate8to16
             | OpKind::Immediate8to32
             | OpKind::Immediate8to64
-            | OpKind::Immediate32to64 => true,
-            _ => false,
-        })
+            | OpKind::Immediate32to64
+    )
 }
 
-fn memory_known(i: &Instruction, mode: Mode) -> bool {
+/// Whether the address of the memory operand can be computed by a translator: the mode's own address size, in a segment
+/// that needs no check.
+pub fn memory_known(i: &Instruction, mode: Mode) -> bool {
     let (base, index) = (i.memory_base(), i.memory_index());
     let bytes = if mode.long { 8 } else { 4 };
     let fits = |r: Register| r == Register::None || r == Register::RIP || (r.is_gpr() && r.size() == bytes);
