@@ -84,6 +84,18 @@ impl Arena {
         Some((hot, cold))
     }
 
+    /// Copies a function in that has no cold part; `None` if there is no room.
+    pub fn add_whole(&mut self, parts: &mut Parts<'_>) -> Option<Piece> {
+        let piece = self.take(parts.code.len())?;
+        let at = self.address(piece) as i64;
+        if parts.relocate(at, at).is_none() {
+            self.remove(piece);
+            return None;
+        }
+        self.copy(piece, parts.code);
+        Some(piece)
+    }
+
     /// Copies code in; `None` if there is no room.
     pub fn add(&mut self, code: &[u8]) -> Option<Piece> {
         let piece = self.take(code.len())?;
@@ -139,6 +151,11 @@ impl Arena {
     /// Where the code is to be run.
     pub fn address(&self, piece: Piece) -> *const u8 {
         self.executable.as_ptr().cast_const().wrapping_add(piece.offset)
+    }
+
+    /// Where the code can be changed.
+    pub fn writable(&self, piece: Piece) -> *mut u8 {
+        self.writable.as_ptr().wrapping_add(piece.offset)
     }
 
     /// Bytes in use.

@@ -3,7 +3,7 @@
 
 use crate::arena::{Arena, Parts, Piece};
 use crate::compiler::{Done, Job, Workshop, cpu_time};
-use crate::direct::{self, Routines, Translated};
+use crate::direct::{self, LinkJump, Routine, Routines, Translated};
 use crate::engine::Options;
 use crate::facts::Facts;
 use crate::observe::{self, Notes, Observer, Source};
@@ -11,7 +11,7 @@ use crate::region::{self, Rules, form};
 use crate::translate;
 use emu_core::Frame;
 use emu_core::interpreter::Cpu;
-use emu_core::interpreter::tier::{Code, Link, Place, Region, Retired, Seen, Single, Site, Span, Tier};
+use emu_core::interpreter::tier::{Code, Jump, Link, Place, Region, Retired, Seen, Single, Site, Span, Tier};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -95,7 +95,7 @@ struct Product {
     code: Vec<u8>,
     notes: Notes,
     seen: Box<Seen>,
-    links: Box<[Link]>,
+    links: Vec<Link>,
     singles: Vec<Arc<Single>>,
     need: i64,
     rank: Rank,
@@ -179,8 +179,8 @@ impl Translations {
         })
     }
 
-    fn unlinked(&self) -> *const u8 {
-        self.placed.at(self.placed.routines.unlinked)
+    fn routine(&self, routine: Routine) -> *const u8 {
+        self.placed.at(self.placed.routines.offset(routine))
     }
 
     fn enter(&self) -> Enter {
@@ -218,7 +218,8 @@ impl Translations {
         // SAFETY: both translators keep to the contract; the arena keeps the code, executable and unchanged, until
         // `retired`, and so are kept the `Single`s; links and `seen` go with the region.
         let code = unsafe { Code::new(self.enter(), address) };
-        Region { id, site, need, other_pages, spans, code, seen, links, unlinked: self.unlinked() }
+        let nowhere = self.placed.at(self.placed.routines.nowhere);
+        Region { id, site, need, other_pages, spans, code, seen, links, nowhere }
     }
 
     /// Translates directly, at once.
@@ -227,19 +228,30 @@ impl Translations {
         let begins = |site: Site| self.begins.contains_key(&site);
         let (region, spans) = form(place, &DIRECT, &begins)?;
         let facts = Facts::of(&region);
-        let translated = direct::translate(&region, &facts, self.unlinked(), self.wants_notes());
-        let Some(Translated { mut code, cold, crossing, relocations, links, seen, mut marks }) = translated
-        else {
+        let translated = direct::translate(&region, &facts, self.wants_notes());
+        let Some(translated) = translated else {
             self.report.refused.fetch_add(1, Relaxed);
             return None;
         };
-        let routine = |routine| self.placed.at(self.placed.routines.offset(routine));
-        let to: Vec<(usize, *const u8)> = relocations.into_iter().map(|(at, r)| (at, routine(r))).collect();
+        let Translated { mut code, cold, crossing, relocations, mut links, jumps, seen, mut marks } =
+            translated;
+        let to: Vec<(usize, *const u8)> =
+            relocations.into_iter().map(|(at, r)| (at, self.routine(r))).collect();
         let mut parts = Parts { code: &mut code, cold, crossing: &crossing, targets: &to };
         let Some((piece, cold_piece)) = self.arena.add_parts(&mut parts) else {
             self.full = true;
             return None;
         };
+        for (link, LinkJump { at, unlinked }) in links.iter_mut().zip(jumps) {
+            let stub = |at: usize| self.arena.address(cold_piece).wrapping_add(at - cold);
+            let jump = Jump {
+                distance: self.arena.writable(piece).wrapping_add(at).cast(),
+                end: self.arena.address(piece).wrapping_add(at + 4),
+                unlinked: unlinked.map_or_else(|| self.routine(Routine::Unlinked), stub),
+            };
+            // SAFETY: the jump is in the code that goes when the link goes, and the arena holds less than 2 GiB.
+            unsafe { link.place(jump) };
+        }
         // Listings show what runs often.
         code.truncate(cold);
         marks.retain(|mark| (mark.end as usize) <= cold);
@@ -268,14 +280,28 @@ impl Translations {
         Some(())
     }
 
+    /// Puts a C function into the arena, behind what makes a region of it.
+    fn add_function(&mut self, function: Vec<u8>) -> Option<(Piece, Vec<u8>)> {
+        let (mut code, at) = direct::before_function();
+        let cold = code.len() + function.len();
+        code.extend(function);
+        let targets = [(at, self.routine(Routine::Optimised))];
+        let mut parts = Parts { code: &mut code, cold, crossing: &[], targets: &targets };
+        let piece = self.arena.add_whole(&mut parts)?;
+        Some((piece, code))
+    }
+
     /// Puts Cranelift's code into the arena.
-    fn place(&mut self, done: Done) -> Option<Region> {
+    fn place(&mut self, mut done: Done) -> Option<Region> {
         let pending = self.pending.remove(&done.id)?;
-        let code = done.code.and_then(|code| self.arena.add(&code).map(|piece| (piece, code)));
-        let Some((piece, code)) = code else {
+        let Some((piece, code)) = done.code.and_then(|code| self.add_function(code)) else {
             self.report.refused.fetch_add(1, Relaxed);
             return None;
         };
+        let ahead = direct::before_function().0.len() as u32;
+        for mark in &mut done.notes.marks {
+            (mark.start, mark.end) = (mark.start + ahead, mark.end + ahead);
+        }
         self.report.optimised.add(done.instructions, done.took);
         let product = Product {
             piece,
@@ -283,7 +309,7 @@ impl Translations {
             code,
             notes: done.notes,
             seen: done.seen,
-            links: Box::default(),
+            links: Vec::new(),
             singles: Vec::new(),
             need: done.need,
             rank: Rank::Optimised,

@@ -66,6 +66,7 @@ pub unsafe extern "C" fn interpret(cpu: *mut Cpu, op: *const Op, x87: u32) -> u3
     // SAFETY: see above; compiled code holds no reference to the `Cpu`, and the `Single` outlives the region's code.
     let (cpu, op) = unsafe { (&mut *cpu, OpRef::new(&*op)) };
     cpu.called_out += 1;
+    cpu.settle_flags();
     let (float, x87) = (cpu.float_loaded, cpu.x87_loaded && x87 != 0);
     cpu.unload_float();
     if x87 {
@@ -114,9 +115,20 @@ pub unsafe extern "C" fn fill(cpu: *mut Cpu, linear: u64, size: u64, write: u32)
 ///
 /// # Safety
 /// `cpu` is the running one.
-pub unsafe extern "C" fn status(cpu: *const Cpu) -> u64 {
+pub unsafe extern "C" fn status(cpu: *mut Cpu) -> u64 {
     // SAFETY: see above.
-    unsafe { (*cpu).flags.status() }
+    let cpu = unsafe { &mut *cpu };
+    cpu.settle_flags();
+    cpu.flags.status()
+}
+
+/// Brings the flags that compiled code has left into the interpreter's form.
+///
+/// # Safety
+/// `cpu` is the running one.
+pub unsafe extern "C" fn settle(cpu: *mut Cpu) {
+    // SAFETY: see above.
+    unsafe { (*cpu).settle_flags() };
 }
 
 impl Cpu {

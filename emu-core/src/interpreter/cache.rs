@@ -82,7 +82,8 @@ pub struct Jump {
     pub linear: u64,
     pub generation: u64,
     op: OpRef,
-    /// The code of the region that begins there, or null.
+    /// The code of the region that begins there, or of the routine that leaves for the interpreter: null before the first
+    /// region.
     pub code: *const u8,
 }
 
@@ -299,6 +300,14 @@ impl CodeCache {
         let code = self.regions.code_at(entry);
         for jump in self.jumps.iter_mut().filter(|jump| jump.op == entry) {
             jump.code = code;
+        }
+    }
+
+    /// Where compiled code goes from addresses without a region. No region of another tier is left.
+    pub(super) fn set_nowhere(&mut self, routine: *const u8) {
+        if self.regions.nowhere != routine {
+            self.regions.nowhere = routine;
+            self.jumps.iter_mut().for_each(|jump| jump.code = routine);
         }
     }
 

@@ -8,7 +8,7 @@ use super::regions::Link;
 use super::tlb::{Bank, Tlb};
 use super::word::{RIP_BASE, Regs, SEG_BASE, Word};
 use crate::isa::cpuid::component;
-use crate::isa::flags::LazyFlags;
+use crate::isa::flags::{Deferred, LazyFlags};
 use crate::memory::Window;
 use crate::mmu::Paging;
 use crate::vcpu::{Segment, SegmentName, Shadow, VcpuState, cr0, cr4, efer, rflags};
@@ -47,10 +47,12 @@ pub struct Cpu {
     pub flags: LazyFlags,
     /// Instructions that may still retire before control must be back in the run loop, less a reserve of one block.
     pub budget: i64,
-    pub r: Regs,
-    pub tlb: Tlb,
     /// Identity of the current linear address space and decoding mode: links across pages hold for one generation.
     pub generation: u64,
+    /// What of the flags compiled code has left to do, see [`Deferred`]; nothing while Rust code runs.
+    pub deferred: u8,
+    pub r: Regs,
+    pub tlb: Tlb,
     /// All ones in 64-bit mode, else 32 bits: linear addresses wrap here.
     pub addr_mask: u64,
     /// SS.B: all ones, 32 or 16 bits.
@@ -120,6 +122,7 @@ impl Cpu {
             r: Regs::default(),
             flags: LazyFlags::default(),
             budget: 0,
+            deferred: Deferred::NONE,
             addr_mask: u64::from(u32::MAX),
             sp_mask: 0xFFFF,
             stack_flat: false,
@@ -252,6 +255,15 @@ impl Cpu {
     #[inline(always)]
     pub fn set_reg<T: Word>(&mut self, register: u8, value: T) {
         T::set_reg(&mut self.r, register, value);
+    }
+
+    /// Brings the flags that compiled code has left into the interpreter's form.
+    #[inline]
+    pub fn settle_flags(&mut self) {
+        let deferred = std::mem::replace(&mut self.deferred, Deferred::NONE);
+        if deferred != Deferred::NONE {
+            self.flags.settle(deferred);
+        }
     }
 
     /// RFLAGS with the status flags materialised.

@@ -12,6 +12,9 @@ pub const FLAGS_KIND: usize = offset_of!(Cpu, flags) + offset_of!(LazyFlags, kin
 pub const FLAGS_A: usize = offset_of!(Cpu, flags) + offset_of!(LazyFlags, a);
 pub const FLAGS_B: usize = offset_of!(Cpu, flags) + offset_of!(LazyFlags, b);
 pub const FLAGS_R: usize = offset_of!(Cpu, flags) + offset_of!(LazyFlags, r);
+/// A byte: how the flags stand in [`FLAGS_A`] and [`FLAGS_B`], see [`crate::isa::flags::Deferred`]. 0 when compiled code
+/// is entered from Rust.
+pub const DEFERRED: usize = offset_of!(Cpu, deferred);
 /// Instructions that may still retire, signed.
 pub const BUDGET: usize = offset_of!(Cpu, budget);
 /// All ones, or 32 bits: what addresses are cut to. Read only.
@@ -24,7 +27,7 @@ pub const JUMPS: usize = super::cache::JUMPS;
 pub const JUMP_BYTES: usize = size_of::<Jump>();
 pub const JUMP_LINEAR: usize = offset_of!(Jump, linear);
 pub const JUMP_GENERATION: usize = offset_of!(Jump, generation);
-/// The code of a region, or null.
+/// The code of a region, or of [`super::tier::Region::nowhere`].
 pub const JUMP_CODE: usize = offset_of!(Jump, code);
 /// The [`super::tier::Link`] that led nowhere, to be set when leaving for it.
 pub const LINK: usize = offset_of!(Cpu, link);

@@ -13,12 +13,11 @@ use std::cell::{Cell, RefCell};
 /// "No region" in [`super::op::Op::region`].
 pub const NO_REGION: u32 = u32::MAX;
 
-/// A way out of a region to an address that is known when it is compiled. Compiled code jumps to `target`: the code of
-/// another region, or at first a routine that leaves and notes the link in [`Cpu::link`].
+/// A way out of a region to an address that is known when it is compiled: a jump in its code. It leads to the code of
+/// another region, or at first to code that leaves and notes the link in [`Cpu::link`].
 #[derive(Debug)]
 #[repr(C)]
 pub struct Link {
-    target: Cell<*const u8>,
     /// For a goal in another page: the generation and the RIP of byte 0 of the source's page for which the link holds.
     generation: Cell<u64>,
     base: Cell<u64>,
@@ -26,10 +25,21 @@ pub struct Link {
     off: i64,
     /// The region it leads to.
     to: Cell<u32>,
+    jump: Jump,
+}
+
+/// The distance of a jump in machine code.
+#[derive(Clone, Copy, Debug)]
+pub struct Jump {
+    /// Where its 32 bits can be written.
+    pub distance: *mut i32,
+    /// What it counts from, where the code is executed: the end of the jump.
+    pub end: *const u8,
+    /// Where it leads while it leads to no region.
+    pub unlinked: *const u8,
 }
 
 impl Link {
-    pub const TARGET: usize = std::mem::offset_of!(Self, target);
     pub const GENERATION: usize = std::mem::offset_of!(Self, generation);
     pub const BASE: usize = std::mem::offset_of!(Self, base);
     pub const OFF: usize = std::mem::offset_of!(Self, off);
@@ -39,16 +49,34 @@ impl Link {
         self.off
     }
 
-    /// A link that leads nowhere yet.
-    pub fn new(off: i64, unlinked: *const u8) -> Self {
+    /// A link that leads nowhere yet, and has no jump.
+    pub fn new(off: i64) -> Self {
         let none = Cell::new(u64::MAX);
-        Self {
-            target: Cell::new(unlinked),
-            generation: none.clone(),
-            base: none,
-            off,
-            to: Cell::new(NO_REGION),
-        }
+        let (distance, nowhere) = (std::ptr::null_mut(), std::ptr::null());
+        let jump = Jump { distance, end: nowhere, unlinked: nowhere };
+        Self { generation: none.clone(), base: none, off, to: Cell::new(NO_REGION), jump }
+    }
+
+    /// Gives it its jump.
+    ///
+    /// # Safety
+    /// As long as the link lives, the 32 bits at `distance` may be written when no compiled code runs, and are the
+    /// distance of a jump that ends at `end` and is within 2 GiB of all regions' code. At `unlinked`, compiled code
+    /// leaves and notes this link.
+    pub unsafe fn place(&mut self, jump: Jump) {
+        self.jump = jump;
+    }
+
+    fn lead_to(&self, target: *const u8) {
+        let distance = (target as i64).wrapping_sub(self.jump.end as i64);
+        // SAFETY: see `place`; the field may be at any address.
+        unsafe { self.jump.distance.write_unaligned(distance as i32) };
+    }
+
+    fn unlink(&self) {
+        self.lead_to(self.jump.unlinked);
+        self.generation.set(u64::MAX);
+        self.to.set(NO_REGION);
     }
 }
 
@@ -77,8 +105,7 @@ struct Installed {
     need: i64,
     other_pages: Box<[(i64, Frame)]>,
     seen: Box<Seen>,
-    links: Box<[Link]>,
-    unlinked: *const u8,
+    links: Vec<Link>,
     /// Links of other regions that lead here.
     incoming: RefCell<Vec<*const Link>>,
     /// The entry op's handler without the region.
@@ -89,10 +116,11 @@ struct Installed {
 }
 
 /// The installed regions, by the number that their entry ops hold.
-#[derive(Default)]
 pub struct Regions {
     slots: Vec<Option<Installed>>,
     free: Vec<u32>,
+    /// See [`Region::nowhere`]; null before the first region.
+    pub(super) nowhere: *const u8,
     /// The tier has not heard of these yet.
     pub(super) retired: Vec<(u64, Retired)>,
     /// Instructions retired, and calls.
@@ -100,6 +128,20 @@ pub struct Regions {
     entered: u64,
     /// Why compiled code came back, by [`Leave`].
     left: [u64; Leave::COUNT],
+}
+
+impl Default for Regions {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            nowhere: std::ptr::null(),
+            retired: Vec::new(),
+            ran: 0,
+            entered: 0,
+            left: [0; Leave::COUNT],
+        }
+    }
 }
 
 impl Regions {
@@ -118,9 +160,9 @@ impl Regions {
         self.get(op.region.get()).map_or(op.handler.get(), |region| region.original)
     }
 
-    /// Where the code of the region of an op is; null if there is none.
+    /// Where the code of the region of an op is, or that of the routine for ops without one.
     pub(super) fn code_at(&self, op: OpRef) -> *const u8 {
-        self.get(op.get().region.get()).map_or(std::ptr::null(), |region| region.code.at)
+        self.get(op.get().region.get()).map_or(self.nowhere, |region| region.code.at)
     }
 
     fn add(&mut self, installed: Installed) -> u32 {
@@ -142,9 +184,7 @@ impl Regions {
         let installed = self.slots.get_mut(slot as usize)?.take()?;
         for link in installed.incoming.take() {
             // SAFETY: a region that goes takes its links off these lists (below), so this one is alive.
-            unsafe { (*link).target.set(installed.unlinked) };
-            // SAFETY: as above.
-            unsafe { (*link).to.set(NO_REGION) };
+            unsafe { (*link).unlink() };
         }
         for link in &installed.links {
             if let Some(target) = self.get(link.to.get()) {
@@ -182,7 +222,7 @@ impl Regions {
             }
             target.incoming.borrow_mut().push(link);
             link.to.set(slot);
-            link.target.set(target.code.at);
+            link.lead_to(target.code.at);
         }
         link.generation.set(generation);
         link.base.set(base.wrapping_sub(link.off as u64 & !PAGE_MASK));
@@ -254,6 +294,7 @@ fn enter(cpu: &mut Cpu, code: Code) -> Leave {
     let before = cpu.budget;
     // SAFETY: the region is installed, and execution stands at its entry; see `Code::new`.
     let answer = unsafe { (code.enter)(cpu, code.at) };
+    cpu.settle_flags();
     let leave = Leave::from_answer(answer);
     let regions = &mut cpu.cache.regions;
     regions.ran += (before - cpu.budget) as u64;
@@ -298,6 +339,7 @@ pub(super) fn install(cpu: &mut Cpu, region: Region) -> bool {
     if old != NO_REGION {
         cpu.cache.drop_region(old, Retired::Replaced);
     }
+    cpu.cache.set_nowhere(region.nowhere);
     let mut frames: Vec<Frame> = region.spans.iter().map(|span| span.frame).collect();
     frames.sort_unstable();
     frames.dedup();
@@ -307,7 +349,6 @@ pub(super) fn install(cpu: &mut Cpu, region: Region) -> bool {
         other_pages: region.other_pages.into_boxed_slice(),
         seen: region.seen,
         links: region.links,
-        unlinked: region.unlinked,
         incoming: RefCell::default(),
         original: entry.get().handler.get(),
         key: region.site.key,

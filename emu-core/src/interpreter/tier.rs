@@ -21,9 +21,9 @@ use super::run::Run;
 use crate::memory::PAGE_MASK;
 use crate::{Frame, MemoryMap};
 
-pub use super::assist::{DONE, Single, fill, interpret, status};
+pub use super::assist::{DONE, Single, fill, interpret, settle, status};
 pub use super::cache::Key;
-pub use super::regions::{Link, Seen};
+pub use super::regions::{Jump, Link, Seen};
 
 /// A translator of hot code.
 pub trait Tier: Send {
@@ -137,9 +137,9 @@ pub struct Region {
     pub code: Code,
     /// What the code refers to by address.
     pub seen: Box<Seen>,
-    pub links: Box<[Link]>,
-    /// Where links lead that lead nowhere.
-    pub unlinked: *const u8,
+    pub links: Vec<Link>,
+    /// Where the jump cache leads from addresses that have no region: the same for all regions.
+    pub nowhere: *const u8,
 }
 
 impl Region {

@@ -23,6 +23,38 @@ pub enum Kind {
     Result,
 }
 
+/// Flags as compiled code leaves them, with no time spent on their form: what stands in `a` and `b` of [`LazyFlags`].
+///
+/// Together with the width of the operation it is one byte, see [`Self::of_width`]. Bits beyond the width are as they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Deferred {
+    /// The operands of a + b.
+    Sum = 1 << 2,
+    /// The operands of a - b.
+    Difference = 2 << 2,
+    /// `a` is the result of adding b to something.
+    SumResult = 3 << 2,
+    /// `a` is the result of subtracting b from something.
+    DifferenceResult = 4 << 2,
+    /// `a` is the result of a logic operation.
+    Logic = 5 << 2,
+    /// All flags: AH as LAHF and AL as SETO leave them, in `a`.
+    Image = 6 << 2,
+}
+
+impl Deferred {
+    /// The byte that says "nothing is deferred".
+    pub const NONE: u8 = 0;
+    const ALL: [Self; 6] =
+        [Self::Sum, Self::Difference, Self::SumResult, Self::DifferenceResult, Self::Logic, Self::Image];
+
+    /// The byte for an operation of `1 << log2_bytes` bytes.
+    pub fn of_width(self, log2_bytes: u8) -> u8 {
+        self as u8 | log2_bytes & 3
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct LazyFlags {
     pub kind: Kind,
@@ -73,6 +105,22 @@ impl LazyFlags {
     pub fn known(&mut self, status: u64) {
         self.kind = Kind::Known;
         self.a = status;
+    }
+
+    /// Brings what compiled code has left in `a` and `b` into shape. `deferred` is not [`Deferred::NONE`].
+    pub fn settle(&mut self, deferred: u8) {
+        let unused = 64 - (8u32 << (deferred & 3));
+        let extend = |value: u64| ((value << unused) as i64 >> unused) as u64;
+        let Some(form) = Deferred::ALL.into_iter().find(|form| *form as u8 == deferred & !3) else { return };
+        let (a, b) = (extend(self.a), extend(self.b));
+        match form {
+            Deferred::Sum => self.add(a, b, extend(a.wrapping_add(b))),
+            Deferred::Difference => self.sub(a, b, extend(a.wrapping_sub(b))),
+            Deferred::SumResult => self.add(extend(a.wrapping_sub(b)), b, a),
+            Deferred::DifferenceResult => self.sub(extend(a.wrapping_add(b)), b, a),
+            Deferred::Logic => self.logic(a),
+            Deferred::Image => self.known(self.a >> 8 & rflags::STATUS & 0xFF | (self.a & 1) << 11),
+        }
     }
 
     #[inline(always)]

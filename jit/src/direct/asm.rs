@@ -53,6 +53,14 @@ pub fn at(base: Reg, disp: usize) -> Mem {
     Mem { base, disp: disp as i32 }
 }
 
+/// RDI is so many bytes behind the start of the `Cpu`: twice as much of it is within a displacement of one byte.
+pub const BIAS: i32 = 128;
+
+/// A place in the `Cpu`.
+pub fn of_cpu(offset: usize) -> Mem {
+    Mem { base: RDI, disp: offset as i32 - BIAS }
+}
+
 /// The eight operations of opcodes 00-3F and 80-83, by their number (Intel SDM Vol. 2D table A-6, group 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -89,15 +97,19 @@ pub mod cc {
 pub enum Routine {
     /// RAX: a link that leads nowhere, or not for this address space.
     Unlinked,
-    /// RAX: the target of an indirect branch that the jump cache has no code for.
-    Unknown,
+    /// Leaves. RCX: RIP, from byte 0 of the page of the entry; EAX: how.
+    Out,
     /// Called: RAX linear, RDX the cell to fill: for an access of `size` bytes. ZF is clear if the TLB hits; then RAX
     /// is the address in this process. Else RAX stays. Changes RCX, RDX and XMM0-1 only.
     Probe { size: u8, write: bool },
     /// Called: EAX = AH, AL as LAHF and SETO leave them, of the lazy flags. Changes RCX, RDX and XMM0-1 only.
     Status,
-    /// Called: RSI: a [`emu_core::interpreter::tier::Single`], EDX: see there. EAX as [`emu_core::interpreter::tier::interpret`] answers.
+    /// Called: RAX: a [`emu_core::interpreter::tier::Single`], EDX: see there. EAX as
+    /// [`emu_core::interpreter::tier::interpret`] answers. The guest's registers are where regions expect them, before
+    /// and after.
     Interpret,
+    /// Runs a function of Cranelift's, in RAX, as a region.
+    Optimised,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +148,11 @@ impl Asm {
 
     pub fn bind(&mut self, label: Label) {
         self.labels[label.0 as usize] = Some(self.code.len());
+    }
+
+    /// Where a label has been bound.
+    pub fn place_of(&self, label: Label) -> Option<usize> {
+        self.labels[label.0 as usize]
     }
 
     pub fn here(&mut self) -> Label {
@@ -244,6 +261,12 @@ impl Asm {
         self.code.push(value);
     }
 
+    /// Stores a sign-extended constant, of 64 bits.
+    pub fn store_imm(&mut self, mem: Mem, value: i32) {
+        self.rm(Width::Q, &[0xC7], 0, mem);
+        self.imm32(value);
+    }
+
     /// Zero-extends.
     pub fn movzx(&mut self, w: Width, to: Reg, from: Reg) {
         match w {
@@ -259,16 +282,6 @@ impl Asm {
             Width::B => self.rm(Width::D, &[0x0F, 0xB6], to, mem),
             Width::W => self.rm(Width::D, &[0x0F, 0xB7], to, mem),
             Width::D | Width::Q => self.load(w, to, mem),
-        }
-    }
-
-    /// Sign-extends to 64 bits.
-    pub fn movsx(&mut self, w: Width, to: Reg, from: Reg) {
-        match w {
-            Width::B => self.extend_byte(Width::Q, 0xBE, to, from),
-            Width::W => self.rr(Width::Q, &[0x0F, 0xBF], to, from),
-            Width::D => self.rr(Width::Q, &[0x63], to, from),
-            Width::Q => self.mov(Width::Q, to, from),
         }
     }
 
@@ -412,6 +425,11 @@ impl Asm {
         self.relocate(to);
     }
 
+    pub fn jmp_routine(&mut self, to: Routine) {
+        self.code.push(0xE9);
+        self.relocate(to);
+    }
+
     fn relocate(&mut self, to: Routine) {
         self.relocations.push((self.code.len(), to));
         self.imm32(0);
@@ -429,10 +447,6 @@ impl Asm {
     pub fn copy16(&mut self, to: Mem, from: Mem) {
         self.movups(false, 0, from);
         self.movups(true, 0, to);
-    }
-
-    pub fn jmp_mem(&mut self, mem: Mem) {
-        self.rm(Width::D, &[0xFF], 4, mem);
     }
 
     pub fn push(&mut self, reg: Reg) {

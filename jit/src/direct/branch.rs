@@ -2,7 +2,7 @@
 
 use super::asm::*;
 use super::lazy::{Lazy, Loc, looks_at};
-use super::registers::{BUDGET, CPU, FA, FB};
+use super::registers::{BUDGET, FA, FB};
 use super::{Direct, Emit, memory};
 use crate::flags::{Shape, condition_of};
 use crate::region::{End, Goal, Region};
@@ -19,27 +19,9 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     known.then_some(|_, _| {})
 }
 
-/// Offsets outside of the region to which its branches lead.
-pub fn goals(region: &Region) -> Vec<i64> {
-    let mut goals = Vec::new();
-    let mut note = |goal: Goal| {
-        if let Goal::Outside(off) = goal
-            && !goals.contains(&off)
-        {
-            goals.push(off);
-        }
-    };
-    for block in &region.blocks {
-        match block.end {
-            End::Goto(goal) | End::Call { target: goal, .. } => note(goal),
-            End::Branch { taken, next } => {
-                note(taken);
-                note(next);
-            }
-            End::Return | End::Indirect | End::Interpret(_) => {}
-        }
-    }
-    goals
+/// The most links that a region can have.
+pub fn max_links(region: &Region) -> usize {
+    2 * region.blocks.len()
 }
 
 fn width_of(ty: Type) -> Width {
@@ -77,10 +59,8 @@ impl Direct<'_> {
 
     /// Takes what has retired off the budget. Flags stay.
     fn pay(&mut self) {
-        if self.done != 0 {
-            self.asm.lea(Width::Q, BUDGET, Mem { base: BUDGET, disp: -(self.done as i32) });
-            self.done = 0;
-        }
+        let done = std::mem::take(&mut self.done);
+        self.charge(done);
     }
 
     /// What of a transfer may leave: then it has not retired.
@@ -212,14 +192,9 @@ impl Direct<'_> {
     /// RET: to the calls of the region by comparison, else out of it.
     fn ret(&mut self, n: usize, i: &Instruction) {
         let popped = if i.op_count() == 1 { i32::from(i.immediate16()) } else { 0 };
+        let popped = popped + if self.long() { 8 } else { 4 };
         self.rescue(super::stack::SP);
-        self.uncounted(|direct| {
-            direct.load_top();
-            direct.must_be_canonical();
-        });
-        let slot = if self.long() { 8 } else { 4 };
-        self.move_by(super::stack::SP, slot + popped);
-        self.pay();
+        self.uncounted(Self::load_top);
         let region = self.region;
         for (back, block) in &region.returns {
             self.rip(RCX, *back);
@@ -227,13 +202,15 @@ impl Direct<'_> {
             self.lose_flags();
             let elsewhere = self.asm.label();
             self.asm.jcc(cc::NE, elsewhere);
-            let lazy = self.lazy.clone();
+            let (lazy, done) = (self.lazy.clone(), self.done);
+            self.move_by(super::stack::SP, popped);
+            self.pay();
             self.edge(n, Goal::Block(*block), None);
             self.set_lazy(lazy, 0);
+            self.done = done;
             self.asm.bind(elsewhere);
         }
-        self.asm.store(Width::Q, at(CPU, layout::RIP), RAX);
-        self.leave_indirect();
+        self.jump_by_cache(popped);
     }
 
     /// JMP or CALL to a computed address.
@@ -241,22 +218,14 @@ impl Direct<'_> {
         let back = self.region.blocks[n].insns.last().map_or(0, |insn| insn.end());
         self.uncounted(|direct| {
             direct.load_target(i);
-            direct.must_be_canonical();
-            direct.asm.store(Width::Q, at(CPU, layout::RIP), RAX);
             if i.flow_control() == FlowControl::IndirectCall {
+                direct.must_be_canonical();
+                direct.asm.store(Width::Q, of_cpu(layout::RIP), RAX);
                 direct.push_rip(back);
+                direct.asm.load(Width::Q, RAX, of_cpu(layout::RIP));
             }
         });
-        self.pay();
-        self.leave_indirect();
-    }
-
-    /// Goes to the address in RIP.
-    fn leave_indirect(&mut self) {
-        let lazy = self.lazy.clone();
-        self.settle(&lazy, 0);
-        self.asm.load(Width::Q, RAX, at(CPU, layout::RIP));
-        self.jump_by_cache();
+        self.jump_by_cache(0);
     }
 
     fn load_target(&mut self, i: &Instruction) {

@@ -3,7 +3,7 @@
 use super::Direct;
 use super::asm::*;
 use super::lazy::Lazy;
-use super::registers::{BUDGET, CPU};
+use super::registers::BUDGET;
 use emu_core::interpreter::layout;
 use emu_core::interpreter::tier::{DONE, Single};
 use iced_x86::Instruction;
@@ -13,14 +13,16 @@ impl Direct<'_> {
     pub fn call_out(&mut self, single: &Single, i: &Instruction) {
         self.flush_note();
         let lazy = self.lazy.clone();
-        self.settle(&lazy, self.done);
+        self.store_flags(&lazy);
+        self.charge(self.done);
+        self.check_out();
         // The interpreter counts offsets from the instruction's own page.
         let ahead = (self.off & !4095) as i32;
-        let (w, base) = (self.address_width(), at(CPU, layout::RIP_BASE));
+        let (w, base) = (self.address_width(), of_cpu(layout::RIP_BASE));
         if ahead != 0 {
             self.asm.add_to_mem(w, base, ahead);
         }
-        self.asm.constant(RSI, single.address());
+        self.asm.constant(RAX, single.address());
         self.asm.constant(RDX, super::x87::concerns(i).into());
         self.asm.call_routine(Routine::Interpret);
         self.asm.alu_imm(Width::D, Alu::Cmp, RAX, DONE as i32);
@@ -31,8 +33,7 @@ impl Direct<'_> {
         if ahead != 0 {
             self.asm.add_to_mem(w, base, ahead.wrapping_neg());
         }
-        self.reload();
-        self.asm.load(Width::Q, BUDGET, at(CPU, layout::BUDGET));
+        self.check_in();
         // The block's instructions are paid for at its end; these have been already.
         self.asm.lea(Width::Q, BUDGET, Mem { base: BUDGET, disp: self.done as i32 + 1 });
         self.set_lazy(Lazy::Memory, 0);

@@ -1,13 +1,21 @@
-//! Ways in and out of a region: the checks at its entry, and the cold code of its exits behind it.
+//! Ways in and out of a region: the checks at its entry, and the cold code of its exits elsewhere.
 
 use super::Direct;
 use super::asm::*;
 use super::lazy::Lazy;
-use super::registers::{BUDGET, CPU};
+use super::registers::BUDGET;
 use super::x87::{self, Note};
 use emu_core::interpreter::layout;
 use emu_core::interpreter::tier::{Leave, Link, Seen};
 use iced_x86::Instruction;
+
+/// The jump of a link in the code.
+pub struct LinkJump {
+    /// Where its distance is.
+    pub at: usize,
+    /// Where code is that leaves and notes the link; the routine that does so, if there is none.
+    pub unlinked: Option<usize>,
+}
 
 /// State to leave with.
 #[derive(Clone)]
@@ -27,6 +35,24 @@ pub enum Stub {
         label: Label,
         exit: Exit,
     },
+    /// Leaves at the entry, with everything as it was.
+    TurnAway {
+        label: Label,
+        off: i64,
+        how: Leave,
+    },
+    /// A link to the same page that leads nowhere.
+    Unlinked {
+        label: Label,
+        link: *const Link,
+    },
+    /// No code is known for the address in RAX.
+    Unknown {
+        label: Label,
+        exit: Exit,
+        /// What the stack pointer moves by, if the address is on the stack.
+        popped: i32,
+    },
     /// A cell that does not know the page: RAX is the linear address.
     Miss {
         label: Label,
@@ -39,17 +65,16 @@ pub enum Stub {
 }
 
 impl Direct<'_> {
-    /// The entry: RDI is the `Cpu`, RIP_BASE is set, everything else is in the `Cpu`.
+    /// The entry: the guest's registers are at home, RIP_BASE is set, everything else is in the `Cpu`.
     pub fn enter(&mut self) {
         let off = self.region.blocks[self.region.entry].off;
-        self.asm.load(Width::Q, BUDGET, at(CPU, layout::BUDGET));
         self.asm.alu_imm(Width::Q, Alu::Cmp, BUDGET, self.facts.need as i32);
         self.turn_away(cc::L, off, Leave::Budget);
         if !self.region.other_pages.is_empty() {
             self.check_other_pages(off);
         }
         if self.vectors.iter().any(Option::is_some) {
-            self.asm.cmp_byte(at(CPU, layout::SSE_TRAP), 0);
+            self.asm.cmp_byte(of_cpu(layout::SSE_TRAP), 0);
             self.turn_away(cc::NE, off, Leave::Fault);
         }
         let any = |wanted: fn(&Instruction) -> bool| {
@@ -58,16 +83,16 @@ impl Direct<'_> {
         };
         let (float, x87) = (any(super::sse::is_float), any(x87::is_native));
         if float {
-            self.asm.cmp_byte(at(CPU, layout::FLOAT_LOADED), 0);
+            self.asm.cmp_byte(of_cpu(layout::FLOAT_LOADED), 0);
             self.turn_away(cc::E, off, Leave::Float);
         }
         if x87 {
-            self.asm.cmp_byte(at(CPU, layout::FPU_TRAP), 0);
+            self.asm.cmp_byte(of_cpu(layout::FPU_TRAP), 0);
             self.turn_away(cc::NE, off, Leave::Interpret);
-            self.asm.cmp_byte(at(CPU, layout::X87_LOADED), 0);
+            self.asm.cmp_byte(of_cpu(layout::X87_LOADED), 0);
             self.turn_away(cc::E, off, Leave::X87);
         }
-        self.reload();
+        self.check_in();
         self.inherited[self.region.entry] = Some((Lazy::Memory, 0));
         if self.facts.order.first() != Some(&self.region.entry) {
             self.refuse(); // the entry's code follows
@@ -76,34 +101,26 @@ impl Direct<'_> {
 
     fn check_other_pages(&mut self, off: i64) {
         self.asm.constant(RAX, &raw const *self.seen as u64);
-        self.asm.load(Width::Q, RCX, at(CPU, layout::GENERATION));
+        self.asm.load(Width::Q, RCX, of_cpu(layout::GENERATION));
         self.asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Seen::GENERATION));
         self.turn_away(cc::NE, off, Leave::Check);
-        self.asm.load(Width::Q, RCX, at(CPU, layout::RIP_BASE));
+        self.asm.load(Width::Q, RCX, of_cpu(layout::RIP_BASE));
         self.asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Seen::BASE));
         self.turn_away(cc::NE, off, Leave::Check);
     }
 
-    /// Leaves at the entry, with everything as it was.
+    /// Leaves at the entry, with everything as it was, if the condition holds.
     fn turn_away(&mut self, condition: u8, off: i64, how: Leave) {
-        let go_on = self.asm.label();
-        self.asm.jcc(condition ^ 1, go_on);
-        self.store_rip(off);
-        self.asm.constant(RAX, how as u64);
-        self.asm.ret();
-        self.asm.bind(go_on);
+        let label = self.asm.label();
+        self.asm.jcc(condition, label);
+        self.stubs.push(Stub::TurnAway { label, off, how });
     }
 
     /// RIP at an offset of the region into a register. Flags stay.
     pub fn rip(&mut self, to: Reg, off: i64) {
-        self.asm.load(Width::Q, to, at(CPU, layout::RIP_BASE));
+        self.asm.load(Width::Q, to, of_cpu(layout::RIP_BASE));
         let w = self.address_width();
         self.asm.lea(w, to, Mem { base: to, disp: off as i32 });
-    }
-
-    fn store_rip(&mut self, off: i64) {
-        self.rip(RCX, off);
-        self.asm.store(Width::Q, at(CPU, layout::RIP), RCX);
     }
 
     fn exit(&self, how: Leave) -> Exit {
@@ -137,86 +154,126 @@ impl Direct<'_> {
         self.stubs.push(Stub::Miss { label, found, cell, size, write, exit });
     }
 
-    /// Everything into the `Cpu` but RIP.
-    pub fn settle(&mut self, lazy: &Lazy, done: i64) {
-        self.store_flags(lazy);
+    /// Takes retired instructions off the budget. Flags stay.
+    pub fn charge(&mut self, done: i64) {
         if done != 0 {
             self.asm.lea(Width::Q, BUDGET, Mem { base: BUDGET, disp: -(done as i32) });
         }
-        self.asm.store(Width::Q, at(CPU, layout::BUDGET), BUDGET);
-        self.spill();
     }
 
     fn write_exit(&mut self, exit: &Exit) {
         self.store_flags(&exit.lazy);
         self.write_note(exit.note);
+        self.charge(exit.done);
         self.asm.constant(RCX, exit.off as u64);
         self.asm.constant(RAX, exit.how as u64);
-        if exit.done != 0 {
-            self.asm.lea(Width::Q, BUDGET, Mem { base: BUDGET, disp: -(exit.done as i32) });
+        match self.out {
+            Some(out) => self.asm.jmp(out),
+            None => self.asm.jmp_routine(Routine::Out),
         }
-        let out = self.out;
-        self.asm.jmp(out);
     }
 
-    /// The end of all exits. RCX: the offset; RAX: how.
+    /// The end of all exits, if there is more to it than the routine does.
     fn write_out(&mut self) {
-        let out = self.out;
-        self.asm.bind(out);
-        let w = self.address_width();
-        self.asm.alu_mem(w, Alu::Add, RCX, at(CPU, layout::RIP_BASE));
-        self.asm.store(Width::Q, at(CPU, layout::RIP), RCX);
-        self.asm.store(Width::Q, at(CPU, layout::BUDGET), BUDGET);
-        self.spill();
-        self.asm.ret();
+        if let Some(out) = self.out {
+            self.asm.bind(out);
+            self.check_out();
+            self.asm.jmp_routine(Routine::Out);
+        }
     }
 
     /// Leaves through a link.
     pub fn leave_linked(&mut self, off: i64) {
         let lazy = self.lazy.clone();
-        self.settle(&lazy, self.done);
-        let Some(link) = self.links.iter().find(|link| link.off() == off) else { return self.refuse() };
-        let address: *const Link = link;
-        self.asm.constant(RAX, address as u64);
-        if !(0..4096).contains(&off) {
-            self.check_link(off);
+        self.store_flags(&lazy);
+        self.charge(self.done);
+        self.check_out();
+        if self.links.len() == self.links.capacity() {
+            return self.refuse(); // the others would move
         }
-        self.asm.jmp_mem(at(RAX, Link::TARGET));
+        self.links.push(Link::new(off));
+        let Some(link) = self.links.last().map(|link| &raw const *link) else { return };
+        if (0..4096).contains(&off) {
+            let label = self.asm.label();
+            self.asm.jmp(label);
+            self.stubs.push(Stub::Unlinked { label, link });
+            self.jumps.push((self.asm.code.len() - 4, Some(label)));
+        } else {
+            self.check_link(link, off);
+            self.asm.jmp_routine(Routine::Unlinked);
+            self.jumps.push((self.asm.code.len() - 4, None));
+        }
     }
 
-    /// RAX: a link to a goal in another page, which must hold for this address space; RIP_BASE goes there. (All of this,
-    /// and the jump above all, at each exit by itself: the host predicts jumps by where they are.)
-    fn check_link(&mut self, off: i64) {
-        self.asm.load(Width::Q, RCX, at(CPU, layout::GENERATION));
+    /// A link to a goal in another page must hold for this address space; RIP_BASE goes there.
+    fn check_link(&mut self, link: *const Link, off: i64) {
+        self.asm.constant(RAX, link as u64);
+        self.asm.load(Width::Q, RCX, of_cpu(layout::GENERATION));
         self.asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Link::GENERATION));
         self.asm.jcc_routine(cc::NE, Routine::Unlinked);
-        self.asm.load(Width::Q, RCX, at(CPU, layout::RIP_BASE));
+        self.asm.load(Width::Q, RCX, of_cpu(layout::RIP_BASE));
         self.asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Link::BASE));
         self.asm.jcc_routine(cc::NE, Routine::Unlinked);
         let w = self.address_width();
         self.asm.lea(w, RCX, Mem { base: RCX, disp: (off & !4095) as i32 });
-        self.asm.store(Width::Q, at(CPU, layout::RIP_BASE), RCX);
+        self.asm.store(Width::Q, of_cpu(layout::RIP_BASE), RCX);
     }
 
-    /// Goes to the address in RAX by the interpreter's jump cache: see [`layout::JUMP_CACHE`].
-    pub fn jump_by_cache(&mut self) {
+    /// Goes to the address in RAX by the interpreter's jump cache: see [`layout::JUMP_CACHE`]. The last instruction, which
+    /// is on its way, has popped so many bytes. (All of this, and the jump above all, at each place by itself: the host
+    /// predicts jumps by where they are.)
+    pub fn jump_by_cache(&mut self, popped: i32) {
+        let lazy = self.lazy.clone();
+        self.store_flags_beside_rax(&lazy);
+        self.set_lazy(Lazy::Memory, 0);
+        let label = self.asm.label();
         self.asm.mov(Width::Q, RCX, RAX);
         self.asm.shift(Width::Q, Shift::Shr, RCX, 12);
         self.asm.alu(Width::D, Alu::Xor, RCX, RAX);
         self.asm.alu_imm(Width::D, Alu::And, RCX, layout::JUMPS as i32 - 1);
         self.asm.shift(Width::D, Shift::Shl, RCX, layout::JUMP_BYTES.trailing_zeros() as u8);
-        self.asm.alu_mem(Width::Q, Alu::Add, RCX, at(CPU, layout::JUMP_CACHE));
+        self.asm.alu_mem(Width::Q, Alu::Add, RCX, of_cpu(layout::JUMP_CACHE));
         self.asm.alu_mem(Width::Q, Alu::Cmp, RAX, at(RCX, layout::JUMP_LINEAR));
-        self.asm.jcc_routine(cc::NE, Routine::Unknown);
-        self.asm.load(Width::Q, RDX, at(CPU, layout::GENERATION));
+        self.asm.jcc(cc::NE, label);
+        self.asm.load(Width::Q, RDX, of_cpu(layout::GENERATION));
         self.asm.alu_mem(Width::Q, Alu::Cmp, RDX, at(RCX, layout::JUMP_GENERATION));
-        self.asm.jcc_routine(cc::NE, Routine::Unknown);
+        self.asm.jcc(cc::NE, label);
+        let exit = Exit { done: self.done - 1, ..self.exit(Leave::Fault) };
+        self.stubs.push(Stub::Unknown { label, exit, popped });
+        self.depart(popped);
         self.asm.load(Width::Q, RDX, at(RCX, layout::JUMP_CODE));
-        self.asm.test(Width::Q, RDX, RDX);
-        self.asm.jcc_routine(cc::E, Routine::Unknown);
-        self.asm.alu_imm(Width::Q, Alu::And, RAX, -4096);
-        self.asm.store(Width::Q, at(CPU, layout::RIP_BASE), RAX);
+        self.asm.mov(Width::Q, RCX, RAX);
+        self.asm.alu_imm(Width::Q, Alu::And, RCX, -4096);
+        self.asm.store(Width::Q, of_cpu(layout::RIP_BASE), RCX);
         self.asm.jmp_reg(RDX);
+    }
+
+    /// The transfer is sure. Changes RDX.
+    fn depart(&mut self, popped: i32) {
+        if popped != 0 {
+            self.move_by(super::stack::SP, popped);
+        }
+        self.charge(self.done);
+        self.check_out();
+    }
+
+    /// The address in RAX: not canonical is the interpreter's, anything else it will find code for.
+    fn write_unknown(&mut self, exit: &Exit, popped: i32) {
+        let canonical = self.asm.label();
+        if self.long() {
+            self.asm.mov(Width::Q, RCX, RAX);
+            self.asm.shift(Width::Q, Shift::Shl, RCX, 16);
+            self.asm.shift(Width::Q, Shift::Sar, RCX, 16);
+            self.asm.alu(Width::Q, Alu::Cmp, RCX, RAX);
+            self.asm.jcc(cc::E, canonical);
+            self.write_exit(exit);
+        }
+        self.asm.bind(canonical);
+        self.done = exit.done + 1;
+        self.asm.store(Width::Q, of_cpu(layout::RIP), RAX);
+        self.depart(popped);
+        self.asm.constant(RAX, Leave::Indirect as u64);
+        self.asm.ret();
     }
 
     pub fn write_stubs(&mut self) {
@@ -230,9 +287,27 @@ impl Direct<'_> {
                     self.write_exit(&exit);
                     exit.off
                 }
+                Stub::TurnAway { label, off, how } => {
+                    self.asm.bind(label);
+                    self.asm.constant(RCX, off as u64);
+                    self.asm.constant(RAX, how as u64);
+                    self.asm.jmp_routine(Routine::Out);
+                    off
+                }
+                Stub::Unlinked { label, link } => {
+                    self.asm.bind(label);
+                    self.asm.constant(RAX, link as u64);
+                    self.asm.jmp_routine(Routine::Unlinked);
+                    self.off
+                }
+                Stub::Unknown { label, exit, popped } => {
+                    self.asm.bind(label);
+                    self.write_unknown(&exit, popped);
+                    exit.off
+                }
                 Stub::Miss { label, found, cell, size, write, exit } => {
                     self.asm.bind(label);
-                    self.asm.lea(Width::Q, RDX, at(CPU, cell));
+                    self.asm.lea(Width::Q, RDX, of_cpu(cell));
                     self.asm.call_routine(Routine::Probe { size: size as u8, write });
                     self.asm.jcc(cc::NE, found);
                     self.write_exit(&exit);

@@ -177,7 +177,7 @@ impl Direct<'_> {
             let register = i.op_register(n);
             let host = if register.is_gpr() {
                 let w = Width::of_bytes(register.size())?;
-                let host = self.host_of(register, access[n as usize], &mut plan)?;
+                let host = self.host_of(register, access[n as usize], family, &mut plan)?;
                 named(w, host)
             } else {
                 named_xmm(self.vectors[register.number()]?)
@@ -223,7 +223,13 @@ impl Direct<'_> {
     }
 
     /// The host register for an operand.
-    fn host_of(&mut self, register: Register, access: OpAccess, plan: &mut Plan) -> Option<Reg> {
+    fn host_of(
+        &mut self,
+        register: Register,
+        access: OpAccess,
+        family: Family,
+        plan: &mut Plan,
+    ) -> Option<Reg> {
         let slot = number(register);
         let high = is_high_byte(register);
         if let (Some(pin), false) = (self.pins[slot], high) {
@@ -234,7 +240,9 @@ impl Direct<'_> {
             return Some(known.host);
         }
         let free = |reg: &Reg| plan.pointer != Some(*reg) && plan.borrowed.iter().all(|b| b.host != *reg);
-        let host = [RCX, RDX].into_iter().find(free)?;
+        // Flags are brought through RAX, and counted in it.
+        let spare = matches!(family, Family::Untouched | Family::OnlyIfDead).then_some(RAX);
+        let host = [RCX, RDX].into_iter().chain(spare).find(free)?;
         plan.borrowed.push(Borrowed { slot, high, host, writes: writes(access) });
         if !high {
             self.get(Width::Q, host, slot);

@@ -6,7 +6,7 @@ use super::Direct;
 use super::asm::*;
 use super::registers::{FA, FB};
 use emu_core::interpreter::layout;
-use emu_core::isa::flags::Kind;
+use emu_core::isa::flags::Deferred;
 use emu_core::vcpu::rflags;
 
 /// Where a value stands.
@@ -297,72 +297,62 @@ impl Direct<'_> {
         self.held = 0;
     }
 
-    // ---- to the interpreter's form -----------------------------------------------------------------------------
+    // ---- for others --------------------------------------------------------------------------------------------
 
-    /// Writes flags to the interpreter's lazy flags. Changes RAX, RCX and RDX.
+    /// Leaves the flags in the `Cpu`, see [`Deferred`]. Changes RAX; and RCX and RDX, if
+    /// [`Self::needs_more_than_rax`].
     pub fn store_flags(&mut self, lazy: &Lazy) {
-        self.held = 0;
         match lazy {
             Lazy::Memory => {}
             Lazy::Operands { sub, w, a, b } => {
-                self.copy(*a, RAX);
-                self.copy(*b, RCX);
-                self.asm.movsx(*w, RAX, RAX);
-                self.asm.movsx(*w, RCX, RCX);
-                self.asm.mov(Width::Q, RDX, RAX);
-                self.asm.alu(Width::Q, if *sub { Alu::Sub } else { Alu::Add }, RDX, RCX);
-                self.asm.movsx(*w, RDX, RDX);
-                self.store_operands(*sub);
+                let form = if *sub { Deferred::Difference } else { Deferred::Sum };
+                self.defer(form, *w, *a, Some(*b));
             }
             Lazy::Result { sub, w, r, b } => {
-                self.copy(*r, RDX);
-                self.copy(*b, RCX);
-                self.asm.movsx(*w, RDX, RDX);
-                self.asm.movsx(*w, RCX, RCX);
-                self.asm.mov(Width::Q, RAX, RDX);
-                self.asm.alu(Width::Q, if *sub { Alu::Add } else { Alu::Sub }, RAX, RCX);
-                self.asm.movsx(*w, RAX, RAX);
-                self.store_operands(*sub);
+                let form = if *sub { Deferred::DifferenceResult } else { Deferred::SumResult };
+                self.defer(form, *w, *r, Some(*b));
             }
-            Lazy::Logic { w, r } => {
-                self.copy(*r, RDX);
-                self.asm.movsx(*w, RDX, RDX);
-                self.asm.store(Width::Q, at(RDI, layout::FLAGS_R), RDX);
-                self.asm.store_byte(at(RDI, layout::FLAGS_KIND), Kind::Logic as u8);
-            }
-            Lazy::Known => {
-                self.asm.mov(Width::D, RAX, FA);
-                self.store_known();
-            }
+            Lazy::Logic { w, r } => self.defer(Deferred::Logic, *w, *r, None),
+            Lazy::Known => self.defer(Deferred::Image, Width::Q, Loc::Host(FA), None),
             _ => {
                 self.regenerate(lazy, held::ALL);
                 self.asm.save_flags();
                 if matches!(lazy, Lazy::Shifted { .. }) {
                     self.asm.alu_imm(Width::D, Alu::And, RAX, !((rflags::AF as i32) << 8));
                 }
-                self.store_known();
+                self.held = 0;
+                self.defer(Deferred::Image, Width::Q, Loc::Host(RAX), None);
             }
         }
     }
 
-    /// RAX, RCX, RDX: a, b and r.
-    fn store_operands(&mut self, sub: bool) {
-        self.asm.store(Width::Q, at(RDI, layout::FLAGS_A), RAX);
-        self.asm.store(Width::Q, at(RDI, layout::FLAGS_B), RCX);
-        self.asm.store(Width::Q, at(RDI, layout::FLAGS_R), RDX);
-        let kind = if sub { Kind::Sub } else { Kind::Add };
-        self.asm.store_byte(at(RDI, layout::FLAGS_KIND), kind as u8);
+    /// As [`Self::store_flags`]; RAX stays.
+    pub fn store_flags_beside_rax(&mut self, lazy: &Lazy) {
+        let unpinned = |loc: &Loc| matches!(loc, Loc::Guest(slot) if self.pins[*slot].is_none());
+        let plain = matches!(
+            lazy,
+            Lazy::Memory | Lazy::Operands { .. } | Lazy::Result { .. } | Lazy::Logic { .. } | Lazy::Known
+        );
+        if plain && !lazy.locs().iter().any(unpinned) {
+            return self.store_flags(lazy);
+        }
+        self.asm.store(Width::Q, of_cpu(layout::RIP), RAX);
+        self.store_flags(lazy);
+        self.asm.load(Width::Q, RAX, of_cpu(layout::RIP));
     }
 
-    /// AX: as LAHF and SETO leave it.
-    fn store_known(&mut self) {
-        self.asm.movzx(Width::W, RAX, RAX);
-        self.asm.mov(Width::D, RCX, RAX);
-        self.asm.shift(Width::D, Shift::Shr, RCX, 8);
-        self.asm.alu_imm(Width::D, Alu::And, RAX, 1);
-        self.asm.shift(Width::D, Shift::Shl, RAX, 11);
-        self.asm.alu(Width::D, Alu::Or, RAX, RCX);
-        self.asm.store(Width::Q, at(RDI, layout::FLAGS_A), RAX);
-        self.asm.store_byte(at(RDI, layout::FLAGS_KIND), Kind::Known as u8);
+    /// Writes what the flags are made of. The host's flags stay.
+    fn defer(&mut self, form: Deferred, w: Width, a: Loc, b: Option<Loc>) {
+        let places = [(layout::FLAGS_A, Some(a)), (layout::FLAGS_B, b)];
+        for (place, loc) in places.into_iter().filter_map(|(place, loc)| Some((place, loc?))) {
+            match loc {
+                Loc::Imm(value) => self.asm.store_imm(of_cpu(place), value),
+                _ => {
+                    let from = self.in_register(loc, RAX);
+                    self.asm.store(Width::Q, of_cpu(place), from);
+                }
+            }
+        }
+        self.asm.store_byte(of_cpu(layout::DEFERRED), form.of_width(w as u8));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Direct;
 use super::asm::*;
-use super::registers::{CPU, number};
+use super::registers::{number};
 use crate::translate::operand::memory_known;
 use emu_core::interpreter::{Mode, layout};
 use iced_x86::{Instruction, OpKind, Register};
@@ -54,7 +54,7 @@ impl Direct<'_> {
                 self.asm.constant(to, if w == Width::Q { disp } else { u64::from(disp as u32) });
             }
             (Register::RIP, _) => {
-                self.asm.load(Width::Q, RAX, at(CPU, layout::RIP_BASE));
+                self.asm.load(Width::Q, RAX, of_cpu(layout::RIP_BASE));
                 self.asm.lea(w, to, Mem { base: RAX, disp: short });
             }
             (base, Register::None) => {
@@ -82,7 +82,7 @@ impl Direct<'_> {
         let w = self.address_width();
         self.effective(i, RAX, w);
         if let segment @ (Register::FS | Register::GS) = i.memory_segment() {
-            let base = at(CPU, layout::SEGMENT_BASES + 8 * segment.number());
+            let base = of_cpu(layout::SEGMENT_BASES + 8 * segment.number());
             self.asm.alu_mem(w, Alu::Add, RAX, base);
             self.lose_flags();
         }
@@ -96,12 +96,12 @@ impl Direct<'_> {
     pub fn probe(&mut self, size: u32, write: bool, cell: usize) {
         let cell = layout::cell(self.region.user, write, cell);
         self.asm.mov(Width::Q, RDX, RAX);
-        self.asm.alu_mem(Width::Q, Alu::Xor, RDX, at(CPU, cell + layout::TLB_TAG));
+        self.asm.alu_mem(Width::Q, Alu::Xor, RDX, of_cpu(cell + layout::TLB_TAG));
         self.asm.alu_imm(Width::Q, Alu::Cmp, RDX, PAGE - size as i32);
         self.lose_flags();
         let miss = self.asm.label();
         self.asm.jcc(cc::A, miss);
-        self.asm.alu_mem(Width::Q, Alu::Add, RAX, at(CPU, cell + layout::TLB_ADDEND));
+        self.asm.alu_mem(Width::Q, Alu::Add, RAX, of_cpu(cell + layout::TLB_ADDEND));
         let found = self.asm.here();
         self.miss(miss, found, cell, size, write);
     }

@@ -30,12 +30,13 @@ use emu_core::isa::x87::opcode;
 use exit::Stub;
 use iced_x86::Instruction;
 use lazy::Lazy;
-use registers::Pins;
+use registers::{Lodger, Pins};
 use std::sync::Arc;
 use x87::Note;
 
 pub use asm::Routine;
-pub use routines::Routines;
+pub use exit::LinkJump;
+pub use routines::{Routines, before_function};
 
 /// Translates one instruction.
 type Emit = fn(&mut Direct<'_>, &Instruction);
@@ -68,7 +69,9 @@ pub struct Translated {
     pub cold: usize,
     pub crossing: Vec<usize>,
     pub relocations: Vec<(usize, Routine)>,
-    pub links: Box<[Link]>,
+    /// The links, and where in the code they are.
+    pub links: Vec<Link>,
+    pub jumps: Vec<LinkJump>,
     pub seen: Box<Seen>,
     /// Empty unless they were asked for.
     pub marks: Vec<Mark>,
@@ -81,6 +84,7 @@ pub struct Direct<'a> {
     asm: Asm,
     pins: [Option<Reg>; 16],
     vectors: [Option<Reg>; 16],
+    lodgers: Vec<Lodger>,
     written: u16,
     vector_written: u16,
     lazy: Lazy,
@@ -92,10 +96,12 @@ pub struct Direct<'a> {
     /// The flags at the start of blocks that only one other leads to.
     inherited: Vec<Option<(Lazy, u8)>>,
     stubs: Vec<Stub>,
-    /// Where all exits go in the end.
-    out: Label,
-    /// Their addresses are constants of the code.
-    links: Box<[Link]>,
+    /// Where all exits go in the end, if there is more to it than the routine does.
+    out: Option<Label>,
+    /// Their addresses are constants of the code: none is moved before the code is done.
+    links: Vec<Link>,
+    /// For each of them where its jump is, and what it does at first.
+    jumps: Vec<(usize, Option<Label>)>,
     seen: Box<Seen>,
     /// Instructions of the block that have retired and are not yet off the budget in its register.
     done: i64,
@@ -110,18 +116,17 @@ pub struct Direct<'a> {
 
 /// Builds the code of a region; with `marks`, and notes which of it is for which instruction. `None` if something about
 /// the region was not as foreseen.
-pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8, marks: bool) -> Option<Translated> {
-    let Pins { general, vector, written, vector_written } = Pins::of(region, facts);
+pub fn translate(region: &Region, facts: &Facts, marks: bool) -> Option<Translated> {
+    let Pins { general, lodgers, vector, written, vector_written } = Pins::of(region, facts);
     let mut asm = Asm::new();
     let blocks: Vec<Label> = region.blocks.iter().map(|_| asm.label()).collect();
-    let out = asm.label();
-    let goals = branch::goals(region);
     let mut direct = Direct {
         region,
         facts,
         asm,
         pins: general,
         vectors: vector,
+        lodgers,
         written,
         vector_written,
         lazy: Lazy::Memory,
@@ -130,8 +135,9 @@ pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8, marks: boo
         inherited: vec![None; blocks.len()],
         blocks,
         stubs: Vec::new(),
-        out,
-        links: goals.into_iter().map(|off| Link::new(off, unlinked)).collect(),
+        out: None,
+        links: Vec::with_capacity(branch::max_links(region)),
+        jumps: Vec::new(),
         seen: Box::default(),
         done: 0,
         off: 0,
@@ -140,18 +146,25 @@ pub fn translate(region: &Region, facts: &Facts, unlinked: *const u8, marks: boo
         refused: false,
         marks: marks.then(Vec::new),
     };
+    direct.out = (!direct.is_at_home()).then(|| direct.asm.label());
     direct.enter();
     for (place, block) in facts.order.iter().enumerate() {
         direct.block(*block, facts.order.get(place + 1).copied());
     }
     direct.write_stubs();
     direct.asm.link()?;
+    let jumps = direct.jumps.iter().map(|(at, stub)| LinkJump {
+        at: *at,
+        unlinked: stub.and_then(|stub| direct.asm.place_of(stub)),
+    });
+    let jumps = jumps.collect();
     (!direct.refused).then(|| Translated {
         code: std::mem::take(&mut direct.asm.code),
         cold: direct.asm.cold,
         crossing: std::mem::take(&mut direct.asm.crossing),
         relocations: std::mem::take(&mut direct.asm.relocations),
         links: std::mem::take(&mut direct.links),
+        jumps,
         seen: std::mem::take(&mut direct.seen),
         marks: direct.marks.take().unwrap_or_default(),
     })

@@ -1,7 +1,9 @@
-//! Which guest registers live in which host registers while a region runs.
+//! Which guest registers live in which host registers.
 //!
-//! RDI holds the `Cpu`, R15 the budget, FA and FB what the flags are made of; RAX, RCX and RDX are scratch. The guest's
-//! most used registers have a host register for the whole region; the others stay in the `Cpu`.
+//! RDI points into the `Cpu`, R15 holds the budget, FA and FB what the flags are made of; RAX, RCX and RDX are scratch.
+//! RAX to RDI of the guest have host registers at every way from region to region ([`HOMES`]), so nothing has to be moved
+//! there. A region that uses others more, in a loop, gives them host registers of those while it runs. What has no host
+//! register stays in the `Cpu`. Vector registers have host registers inside of a region only.
 
 use super::Direct;
 use super::asm::*;
@@ -10,17 +12,28 @@ use crate::region::Region;
 use emu_core::interpreter::layout;
 use iced_x86::{InstructionInfoFactory, OpAccess, Register};
 
-pub const CPU: Reg = RDI;
 pub const BUDGET: Reg = R15;
 pub const FA: Reg = R13;
 pub const FB: Reg = R14;
-const POOL: [Reg; 8] = [RBX, RBP, RSI, R8, R9, R10, R11, R12];
+/// Where RAX, RCX, RDX, RBX, RSP, RBP, RSI and RDI of the guest are. None is a register that C functions use for
+/// arguments; the most used ones need no prefix in 32-bit operations.
+pub const HOMES: [Reg; 8] = [RBX, RSI, RBP, R12, R9, R10, R11, R8];
 /// XMM0 and XMM1 are scratch.
 const XMM_POOL: std::ops::Range<Reg> = 2..16;
+
+/// A guest register in the home of another one, for the time of a region.
+#[derive(Clone, Copy)]
+pub struct Lodger {
+    guest: usize,
+    /// Whose home it is, and where that is.
+    host: usize,
+    home: Reg,
+}
 
 /// Guest registers and their host registers.
 pub struct Pins {
     pub general: [Option<Reg>; 16],
+    pub lodgers: Vec<Lodger>,
     pub vector: [Option<Reg>; 16],
     /// Registers that some instruction of the region may write.
     pub written: u16,
@@ -29,6 +42,8 @@ pub struct Pins {
 
 /// How much more an instruction in a loop counts.
 const LOOP_WEIGHT: u64 = 8;
+/// Uses that pay for moving two registers at the ways in and out.
+const MOVE: u64 = 6;
 
 impl Pins {
     pub fn of(region: &Region, facts: &Facts) -> Self {
@@ -56,13 +71,31 @@ impl Pins {
                 }
             }
         }
-        // Not all instructions tell of the stack pointer.
-        uses[4] += 1;
-        written |= 1 << 4;
-        let general = assign(&uses, POOL.into_iter());
+        let lodgers = lodge(&uses);
+        let mut general = [None; 16];
+        for (n, home) in HOMES.into_iter().enumerate() {
+            general[n] = Some(home);
+        }
+        for Lodger { guest, host, home } in &lodgers {
+            general[*guest] = Some(*home);
+            general[*host] = None;
+        }
         let vector = assign(&vectors, XMM_POOL);
-        Self { general, vector, written, vector_written }
+        Self { general, lodgers, vector, written, vector_written }
     }
+}
+
+/// Gives the most used of R8 to R15 the homes of the least used others, but not that of the stack pointer.
+fn lodge(uses: &[u64; 16]) -> Vec<Lodger> {
+    let mut guests: Vec<usize> = (8..16).collect();
+    guests.sort_by_key(|n| std::cmp::Reverse(uses[*n]));
+    let mut hosts: Vec<usize> = (0..8).filter(|n| *n != super::stack::SP).collect();
+    hosts.sort_by_key(|n| uses[*n]);
+    let pairs = guests.into_iter().zip(hosts);
+    pairs
+        .take_while(|(guest, host)| uses[*guest] >= uses[*host] + MOVE)
+        .map(|(guest, host)| Lodger { guest, host, home: HOMES[host] })
+        .collect()
 }
 
 /// Gives the most used registers what the pool has.
@@ -78,7 +111,7 @@ fn assign(uses: &[u64; 16], mut pool: impl Iterator<Item = Reg>) -> [Option<Reg>
 
 /// The part of the `Cpu` that holds a general register.
 pub fn slot_of(slot: usize) -> Mem {
-    at(CPU, layout::REGISTERS + 8 * slot)
+    of_cpu(layout::REGISTERS + 8 * slot)
 }
 
 pub fn number(register: Register) -> usize {
@@ -156,31 +189,37 @@ impl Direct<'_> {
         }
     }
 
-    /// Writes back what the region may have changed. Flags stay.
-    pub fn spill(&mut self) {
-        for slot in 0..16 {
-            if let (Some(pin), true) = (self.pins[slot], self.written >> slot & 1 != 0) {
-                self.asm.store(Width::Q, slot_of(slot), pin);
+    /// Brings the guest's registers to where all regions expect them. Flags stay.
+    pub fn check_out(&mut self) {
+        for Lodger { guest, host, home } in self.lodgers.clone() {
+            if self.written >> guest & 1 != 0 {
+                self.asm.store(Width::Q, slot_of(guest), home);
             }
+            self.asm.load(Width::Q, home, slot_of(host));
         }
         for n in 0..16 {
             if let (Some(pin), true) = (self.vectors[n], self.vector_written >> n & 1 != 0) {
-                self.asm.movups(true, pin, at(CPU, layout::XMM + 16 * n));
+                self.asm.movups(true, pin, of_cpu(layout::XMM + 16 * n));
             }
         }
     }
 
-    /// Loads what the region keeps. Flags stay.
-    pub fn reload(&mut self) {
-        for slot in 0..16 {
-            if let Some(pin) = self.pins[slot] {
-                self.asm.load(Width::Q, pin, slot_of(slot));
-            }
+    /// Brings the guest's registers to where this region wants them. Flags stay.
+    pub fn check_in(&mut self) {
+        for Lodger { guest, host, home } in self.lodgers.clone() {
+            self.asm.store(Width::Q, slot_of(host), home);
+            self.asm.load(Width::Q, home, slot_of(guest));
         }
         for n in 0..16 {
             if let Some(pin) = self.vectors[n] {
-                self.asm.movups(false, pin, at(CPU, layout::XMM + 16 * n));
+                self.asm.movups(false, pin, of_cpu(layout::XMM + 16 * n));
             }
         }
+    }
+
+    /// [`Self::check_out`] has nothing to do.
+    pub fn is_at_home(&self) -> bool {
+        let vectors = (0..16).any(|n| self.vectors[n].is_some() && self.vector_written >> n & 1 != 0);
+        self.lodgers.is_empty() && !vectors
     }
 }

@@ -1,8 +1,10 @@
-//! Code that all regions share: the way in from Rust, links, indirect branches, and calls of the interpreter.
+//! Code that all regions share: the way in from Rust and out again, links, indirect branches, and calls of Rust.
 //!
-//! Compiled code keeps the `Cpu` in RDI. RSP is 8 below a multiple of 16 there, as in a C function.
+//! In regions RDI points into the `Cpu`, and RSP is 8 below a multiple of 16, as in a C function. They return to the
+//! routine that has entered the first of them, with the guest's registers in their [`HOMES`].
 
 use super::asm::*;
+use super::registers::{BUDGET, HOMES};
 use emu_core::interpreter::layout;
 use emu_core::interpreter::tier::{self, Leave, Link};
 
@@ -21,7 +23,8 @@ pub struct Routines {
     pub code: Vec<u8>,
     /// `extern "C" fn(*mut Cpu, *const u8) -> u32`.
     pub enter: usize,
-    pub unlinked: usize,
+    /// Where the jump cache leads from addresses without a region; RAX is the address.
+    pub nowhere: usize,
     offsets: Vec<(Routine, usize)>,
 }
 
@@ -32,12 +35,16 @@ impl Routines {
         write_enter(&mut asm);
         let unlinked = begin(&mut asm);
         write_unlinked(&mut asm);
-        let unknown = begin(&mut asm);
-        write_unknown(&mut asm);
+        let nowhere = begin(&mut asm);
+        write_nowhere(&mut asm);
+        let out = begin(&mut asm);
+        write_out(&mut asm);
         let status = begin(&mut asm);
         write_status(&mut asm);
         let interpret = begin(&mut asm);
         write_interpret(&mut asm);
+        let optimised = begin(&mut asm);
+        write_optimised(&mut asm);
         let mut probes = Vec::new();
         for (size, write) in SIZES.iter().flat_map(|size| [(*size, false), (*size, true)]) {
             probes.push((Routine::Probe { size, write }, begin(&mut asm)));
@@ -46,17 +53,34 @@ impl Routines {
         asm.link()?;
         let mut offsets = vec![
             (Routine::Unlinked, unlinked),
-            (Routine::Unknown, unknown),
+            (Routine::Out, out),
             (Routine::Status, status),
             (Routine::Interpret, interpret),
+            (Routine::Optimised, optimised),
         ];
         offsets.extend(probes);
-        Some(Self { code: asm.code, enter, unlinked, offsets })
+        Some(Self { code: asm.code, enter, nowhere, offsets })
     }
 
     pub fn offset(&self, routine: Routine) -> usize {
         self.offsets.iter().find(|(other, _)| *other == routine).map_or(0, |(_, offset)| *offset)
     }
+}
+
+/// What makes a region of a C function that follows it; the second is where in it the distance to
+/// [`Routine::Optimised`] is.
+pub fn before_function() -> (Vec<u8>, usize) {
+    const LEA_RAX_RIP: [u8; 3] = [0x48, 0x8D, 0x05];
+    const JMP: u8 = 0xE9;
+    // Functions begin at multiples of 16.
+    let behind_lea: i32 = 16 - 7;
+    let mut code = LEA_RAX_RIP.to_vec();
+    code.extend(behind_lea.to_le_bytes());
+    code.push(JMP);
+    let distance = code.len();
+    code.extend([0; 4]);
+    code.resize(16, 0xCC);
+    (code, distance)
 }
 
 fn begin(asm: &mut Asm) -> usize {
@@ -66,10 +90,34 @@ fn begin(asm: &mut Asm) -> usize {
     asm.code.len()
 }
 
+/// Registers and budget of the guest between the `Cpu` and their homes.
+fn load_guest(asm: &mut Asm) {
+    for (n, home) in HOMES.into_iter().enumerate() {
+        asm.load(Width::Q, home, of_cpu(layout::REGISTERS + 8 * n));
+    }
+    asm.load(Width::Q, BUDGET, of_cpu(layout::BUDGET));
+}
+
+fn store_guest(asm: &mut Asm) {
+    for (n, home) in HOMES.into_iter().enumerate() {
+        asm.store(Width::Q, of_cpu(layout::REGISTERS + 8 * n), home);
+    }
+    asm.store(Width::Q, of_cpu(layout::BUDGET), BUDGET);
+}
+
+/// RDI: for C functions, the start of the `Cpu`; for regions, further on.
+fn to_start_of_cpu(asm: &mut Asm) {
+    asm.lea(Width::Q, RDI, Mem { base: RDI, disp: -BIAS });
+}
+
 fn write_enter(asm: &mut Asm) {
     KEPT.iter().for_each(|reg| asm.push(*reg));
     asm.alu_imm(Width::Q, Alu::Sub, RSP, 8);
-    asm.call_reg(RSI);
+    asm.lea(Width::Q, RDI, Mem { base: RDI, disp: BIAS });
+    asm.mov(Width::Q, RAX, RSI);
+    load_guest(asm);
+    asm.call_reg(RAX);
+    store_guest(asm);
     asm.alu_imm(Width::Q, Alu::Add, RSP, 8);
     KEPT.iter().rev().for_each(|reg| asm.pop(*reg));
     asm.ret();
@@ -77,19 +125,24 @@ fn write_enter(asm: &mut Asm) {
 
 /// RAX: a link that leads nowhere, or not for this address space.
 fn write_unlinked(asm: &mut Asm) {
-    asm.store(Width::Q, at(RDI, layout::LINK), RAX);
+    asm.store(Width::Q, of_cpu(layout::LINK), RAX);
     asm.load(Width::Q, RCX, at(RAX, Link::OFF));
-    asm.alu_mem(Width::Q, Alu::Add, RCX, at(RDI, layout::RIP_BASE));
-    asm.alu_mem(Width::Q, Alu::And, RCX, at(RDI, layout::ADDRESS_MASK));
-    asm.store(Width::Q, at(RDI, layout::RIP), RCX);
     asm.constant(RAX, Leave::Onward as u64);
+    write_out(asm);
+}
+
+/// RAX: the target of an indirect branch for which the jump cache has no code.
+fn write_nowhere(asm: &mut Asm) {
+    asm.store(Width::Q, of_cpu(layout::RIP), RAX);
+    asm.constant(RAX, Leave::Indirect as u64);
     asm.ret();
 }
 
-/// RAX: the target of an indirect branch that the jump cache has no code for.
-fn write_unknown(asm: &mut Asm) {
-    asm.store(Width::Q, at(RDI, layout::RIP), RAX);
-    asm.constant(RAX, Leave::Indirect as u64);
+/// RCX: RIP, from byte 0 of the page of the entry; EAX: how.
+fn write_out(asm: &mut Asm) {
+    asm.alu_mem(Width::Q, Alu::Add, RCX, of_cpu(layout::RIP_BASE));
+    asm.alu_mem(Width::Q, Alu::And, RCX, of_cpu(layout::ADDRESS_MASK));
+    asm.store(Width::Q, of_cpu(layout::RIP), RCX);
     asm.ret();
 }
 
@@ -101,6 +154,7 @@ fn call_kept(asm: &mut Asm, function: u64) {
         asm.movups(true, xmm, at(RSP, 16 * (xmm - XMM.start) as usize));
     }
     asm.constant(RAX, function);
+    to_start_of_cpu(asm);
     asm.call_reg(RAX);
     for xmm in XMM {
         asm.movups(false, xmm, at(RSP, 16 * (xmm - XMM.start) as usize));
@@ -117,7 +171,7 @@ fn write_probe(asm: &mut Asm, size: u8, write: bool) {
     asm.mov(Width::D, RCX, RAX);
     asm.shift(Width::D, Shift::Shr, RCX, 12 - entry as u8);
     asm.alu_imm(Width::D, Alu::And, RCX, ((layout::TLB_ENTRIES - 1) << entry) as i32);
-    asm.alu_mem(Width::Q, Alu::Add, RCX, at(RDI, table));
+    asm.alu_mem(Width::Q, Alu::Add, RCX, of_cpu(table));
     asm.push(RAX);
     asm.alu_mem(Width::Q, Alu::Xor, RAX, at(RCX, layout::TLB_TAG));
     asm.alu_imm(Width::Q, Alu::Cmp, RAX, PAGE - i32::from(size));
@@ -157,13 +211,37 @@ fn write_status(asm: &mut Asm) {
     asm.ret();
 }
 
-/// The region has spilt its registers, and loads them again.
 fn write_interpret(asm: &mut Asm) {
+    store_guest(asm);
     asm.push(RDI);
     asm.alu_imm(Width::Q, Alu::Sub, RSP, 8);
+    asm.mov(Width::Q, RSI, RAX);
+    to_start_of_cpu(asm);
     asm.constant(RAX, tier::interpret as *const () as u64);
     asm.call_reg(RAX);
     asm.alu_imm(Width::Q, Alu::Add, RSP, 8);
     asm.pop(RDI);
+    load_guest(asm);
+    asm.ret();
+}
+
+/// RAX: a C function that takes the `Cpu` with everything in it, and answers as regions do.
+fn write_optimised(asm: &mut Asm) {
+    store_guest(asm);
+    asm.push(RDI);
+    let settled = asm.label();
+    asm.cmp_byte(of_cpu(layout::DEFERRED), 0);
+    to_start_of_cpu(asm);
+    asm.jcc(cc::E, settled);
+    asm.push(RDI);
+    asm.push(RAX);
+    asm.constant(RAX, tier::settle as *const () as u64);
+    asm.call_reg(RAX);
+    asm.pop(RAX);
+    asm.pop(RDI);
+    asm.bind(settled);
+    asm.call_reg(RAX);
+    asm.pop(RDI);
+    load_guest(asm);
     asm.ret();
 }

@@ -12,7 +12,7 @@
 use super::asm::*;
 use super::generic::offered;
 use super::lazy::{Lazy, held, looks_at};
-use super::registers::{CPU, slot_of};
+use super::registers::{slot_of};
 use super::{Direct, Emit, memory};
 use emu_core::interpreter::{Mode, layout};
 use emu_core::isa::x87::control;
@@ -201,7 +201,7 @@ impl Direct<'_> {
         let w = self.address_width();
         self.asm.mov(Width::Q, RDX, RAX);
         self.effective(i, RAX, w);
-        self.asm.store(Width::Q, at(CPU, layout::X87_DP), RAX);
+        self.asm.store(Width::Q, of_cpu(layout::X87_DP), RAX);
         self.asm.mov(Width::Q, RAX, RDX);
     }
 
@@ -251,14 +251,14 @@ impl Direct<'_> {
         self.interpret_if(cc::NE);
         self.asm.alu_imm(Width::D, Alu::And, RCX, control::WRITABLE.into());
         self.asm.alu_imm(Width::D, Alu::Or, RCX, control::FIXED.into());
-        self.asm.store(Width::W, at(CPU, layout::X87_CONTROL), RCX);
-        self.asm.rm(Width::D, &[0xD9], 5, at(CPU, layout::X87_CONTROL)); // fldcw
+        self.asm.store(Width::W, of_cpu(layout::X87_CONTROL), RCX);
+        self.asm.rm(Width::D, &[0xD9], 5, of_cpu(layout::X87_CONTROL)); // fldcw
     }
 
     fn store_control(&mut self, i: &Instruction) {
         self.address(i);
         self.probe(2, true, memory::cell_of(i));
-        self.asm.load_zx(Width::W, RCX, at(CPU, layout::X87_CONTROL));
+        self.asm.load_zx(Width::W, RCX, of_cpu(layout::X87_CONTROL));
         self.asm.store(Width::W, at(RAX, 0), RCX);
     }
 
@@ -273,18 +273,18 @@ impl Direct<'_> {
 
     /// Writes what is noted to the `Cpu`. Changes RCX. Flags stay.
     pub fn write_note(&mut self, note: Note) {
-        let selector = |n: usize| at(CPU, layout::SELECTORS + layout::SELECTOR_BYTES * n);
+        let selector = |n: usize| of_cpu(layout::SELECTORS + layout::SELECTOR_BYTES * n);
         if let Some((off, fop)) = note.code {
             self.rip(RCX, off);
-            self.asm.store(Width::Q, at(CPU, layout::X87_IP), RCX);
+            self.asm.store(Width::Q, of_cpu(layout::X87_IP), RCX);
             self.asm.load_zx(Width::W, RCX, selector(CS));
-            self.asm.store(Width::W, at(CPU, layout::X87_CS), RCX);
+            self.asm.store(Width::W, of_cpu(layout::X87_CS), RCX);
             self.asm.constant(RCX, fop.into());
-            self.asm.store(Width::W, at(CPU, layout::X87_OPCODE), RCX);
+            self.asm.store(Width::W, of_cpu(layout::X87_OPCODE), RCX);
         }
         if let Some(segment) = note.data {
             self.asm.load_zx(Width::W, RCX, selector(segment));
-            self.asm.store(Width::W, at(CPU, layout::X87_DS), RCX);
+            self.asm.store(Width::W, of_cpu(layout::X87_DS), RCX);
         }
     }
 
