@@ -201,7 +201,7 @@ pub fn form(place: &Place<'_>, rules: &Rules, begins: &dyn Fn(Site) -> bool) -> 
 impl Scan<'_> {
     /// Another region begins at `off`, which execution comes to from the block at `start`.
     fn is_taken(&mut self, off: i64, start: i64) -> bool {
-        let own = off == self.place.offset as i64 || (off == start && self.called.contains(&off));
+        let own = off == self.place.offset as i64;
         if own {
             return false;
         }
@@ -244,8 +244,6 @@ impl Scan<'_> {
                 FlowControl::UnconditionalBranch => return self.lead(target(&instruction)),
                 FlowControl::Call => {
                     self.called.insert(target(&instruction));
-                    self.lead(target(&instruction));
-                    self.lead(next);
                     return;
                 }
                 _ => return,
