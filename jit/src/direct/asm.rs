@@ -102,6 +102,11 @@ pub enum Routine {
     /// Called: RAX linear, RDX the cell to fill: for an access of `size` bytes. ZF is clear if the TLB hits; then RAX
     /// is the address in this process. Else RAX stays. Changes RCX, RDX and XMM0-1 only.
     Probe { size: u8, write: bool },
+    /// Called: as `Probe`, for an access that no cell is kept for.
+    Tlb { size: u8, write: bool },
+    /// Called: RAX: an address. ZF is set if the jump cache knows it: then RDX is the code, and RIP_BASE goes there.
+    /// Changes RCX.
+    Lookup,
     /// Called: EAX = AH, AL as LAHF and SETO leave them, of the lazy flags. Changes RCX, RDX and XMM0-1 only.
     Status,
     /// Called: RAX: a [`emu_core::interpreter::tier::Single`], EDX: see there. EAX as

@@ -149,6 +149,14 @@ impl Direct<'_> {
         self.write_exit(&exit);
     }
 
+    /// Leaves to the interpreter what the TLB does not cover.
+    pub fn miss_if(&mut self, condition: u8) {
+        let label = self.asm.label();
+        self.asm.jcc(condition, label);
+        let exit = self.exit(Leave::Miss);
+        self.stubs.push(Stub::Exit { label, exit });
+    }
+
     pub fn miss(&mut self, label: Label, found: Label, cell: usize, size: u32, write: bool) {
         let exit = self.exit(Leave::Miss);
         self.stubs.push(Stub::Miss { label, found, cell, size, write, exit });
@@ -219,36 +227,22 @@ impl Direct<'_> {
         self.asm.store(Width::Q, of_cpu(layout::RIP_BASE), RCX);
     }
 
-    /// Goes to the address in RAX by the interpreter's jump cache: see [`layout::JUMP_CACHE`]. The last instruction, which
-    /// is on its way, has popped so many bytes. (All of this, and the jump above all, at each place by itself: the host
-    /// predicts jumps by where they are.)
+    /// Goes to the address in RAX by the interpreter's jump cache. The last instruction, which is on its way, has popped so
+    /// many bytes. (The jump is at each place by itself: the host predicts jumps by where they are.)
     pub fn jump_by_cache(&mut self, popped: i32) {
         let lazy = self.lazy.clone();
         self.store_flags_beside_rax(&lazy);
         self.set_lazy(Lazy::Memory, 0);
         let label = self.asm.label();
-        self.asm.mov(Width::Q, RCX, RAX);
-        self.asm.shift(Width::Q, Shift::Shr, RCX, 12);
-        self.asm.alu(Width::D, Alu::Xor, RCX, RAX);
-        self.asm.alu_imm(Width::D, Alu::And, RCX, layout::JUMPS as i32 - 1);
-        self.asm.shift(Width::D, Shift::Shl, RCX, layout::JUMP_BYTES.trailing_zeros() as u8);
-        self.asm.alu_mem(Width::Q, Alu::Add, RCX, of_cpu(layout::JUMP_CACHE));
-        self.asm.alu_mem(Width::Q, Alu::Cmp, RAX, at(RCX, layout::JUMP_LINEAR));
-        self.asm.jcc(cc::NE, label);
-        self.asm.load(Width::Q, RDX, of_cpu(layout::GENERATION));
-        self.asm.alu_mem(Width::Q, Alu::Cmp, RDX, at(RCX, layout::JUMP_GENERATION));
+        self.asm.call_routine(Routine::Lookup);
         self.asm.jcc(cc::NE, label);
         let exit = Exit { done: self.done - 1, ..self.exit(Leave::Fault) };
         self.stubs.push(Stub::Unknown { label, exit, popped });
         self.depart(popped);
-        self.asm.load(Width::Q, RDX, at(RCX, layout::JUMP_CODE));
-        self.asm.mov(Width::Q, RCX, RAX);
-        self.asm.alu_imm(Width::Q, Alu::And, RCX, -4096);
-        self.asm.store(Width::Q, of_cpu(layout::RIP_BASE), RCX);
         self.asm.jmp_reg(RDX);
     }
 
-    /// The transfer is sure. Changes RDX.
+    /// The transfer is sure. Changes RCX at most.
     fn depart(&mut self, popped: i32) {
         if popped != 0 {
             self.move_by(super::stack::SP, popped);

@@ -94,6 +94,11 @@ impl Direct<'_> {
     /// Addresses that are made from the same register tend to lead to the same page as last time: the cell of the register
     /// knows it. Only behind it comes the TLB itself.
     pub fn probe(&mut self, size: u32, write: bool, cell: usize) {
+        if cell < 16 && cell != super::stack::SP && !self.in_loop {
+            self.asm.call_routine(Routine::Tlb { size: size as u8, write });
+            self.lose_flags();
+            return self.miss_if(cc::E);
+        }
         let cell = layout::cell(self.region.user, write, cell);
         self.asm.mov(Width::Q, RDX, RAX);
         self.asm.alu_mem(Width::Q, Alu::Xor, RDX, of_cpu(cell + layout::TLB_TAG));

@@ -92,6 +92,8 @@ pub struct Direct<'a> {
     held: u8,
     /// The flags are wanted after the current instruction.
     live: bool,
+    /// The current block is part of a loop.
+    in_loop: bool,
     blocks: Vec<Label>,
     /// The flags at the start of blocks that only one other leads to.
     inherited: Vec<Option<(Lazy, u8)>>,
@@ -132,6 +134,7 @@ pub fn translate(region: &Region, facts: &Facts, marks: bool) -> Option<Translat
         lazy: Lazy::Memory,
         held: 0,
         live: true,
+        in_loop: false,
         inherited: vec![None; blocks.len()],
         blocks,
         stubs: Vec::new(),
@@ -180,6 +183,7 @@ impl Direct<'_> {
         let region = self.region;
         let block = &region.blocks[n];
         let live = self.facts.live_flags(region, n);
+        self.in_loop = self.facts.in_loop(region, n);
         for (insn, live) in block.insns.iter().zip(live) {
             let start = self.asm.code.len();
             (self.off, self.fop) = (insn.off, insn.known.fop);

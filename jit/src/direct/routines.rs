@@ -43,12 +43,16 @@ impl Routines {
         write_status(&mut asm);
         let interpret = begin(&mut asm);
         write_interpret(&mut asm);
+        let lookup = begin(&mut asm);
+        write_lookup(&mut asm);
         let optimised = begin(&mut asm);
         write_optimised(&mut asm);
         let mut probes = Vec::new();
         for (size, write) in SIZES.iter().flat_map(|size| [(*size, false), (*size, true)]) {
             probes.push((Routine::Probe { size, write }, begin(&mut asm)));
-            write_probe(&mut asm, size, write);
+            write_probe(&mut asm, size, write, true);
+            probes.push((Routine::Tlb { size, write }, begin(&mut asm)));
+            write_probe(&mut asm, size, write, false);
         }
         asm.link()?;
         let mut offsets = vec![
@@ -56,6 +60,7 @@ impl Routines {
             (Routine::Out, out),
             (Routine::Status, status),
             (Routine::Interpret, interpret),
+            (Routine::Lookup, lookup),
             (Routine::Optimised, optimised),
         ];
         offsets.extend(probes);
@@ -162,8 +167,32 @@ fn call_kept(asm: &mut Asm, function: u64) {
     asm.alu_imm(Width::Q, Alu::Add, RSP, ROOM);
 }
 
+/// See [`layout::JUMP_CACHE`].
+fn write_lookup(asm: &mut Asm) {
+    let unknown = asm.label();
+    asm.mov(Width::Q, RCX, RAX);
+    asm.shift(Width::Q, Shift::Shr, RCX, 12);
+    asm.alu(Width::D, Alu::Xor, RCX, RAX);
+    asm.alu_imm(Width::D, Alu::And, RCX, layout::JUMPS as i32 - 1);
+    asm.shift(Width::D, Shift::Shl, RCX, layout::JUMP_BYTES.trailing_zeros() as u8);
+    asm.alu_mem(Width::Q, Alu::Add, RCX, of_cpu(layout::JUMP_CACHE));
+    asm.load(Width::Q, RDX, of_cpu(layout::GENERATION));
+    asm.alu_mem(Width::Q, Alu::Cmp, RAX, at(RCX, layout::JUMP_LINEAR));
+    asm.jcc(cc::NE, unknown);
+    asm.alu_mem(Width::Q, Alu::Cmp, RDX, at(RCX, layout::JUMP_GENERATION));
+    asm.jcc(cc::NE, unknown);
+    asm.load(Width::Q, RDX, at(RCX, layout::JUMP_CODE));
+    asm.mov(Width::Q, RCX, RAX);
+    asm.alu_imm(Width::D, Alu::And, RCX, 4095);
+    asm.alu(Width::Q, Alu::Xor, RCX, RAX);
+    asm.store(Width::Q, of_cpu(layout::RIP_BASE), RCX);
+    asm.alu(Width::D, Alu::Cmp, RAX, RAX); // ZF is set
+    asm.bind(unknown);
+    asm.ret();
+}
+
 /// The TLB itself, and on a miss the page tables.
-fn write_probe(asm: &mut Asm, size: u8, write: bool) {
+fn write_probe(asm: &mut Asm, size: u8, write: bool, cell: bool) {
     const PAGE: i32 = 4096;
     let table = if write { layout::TLB_WRITE } else { layout::TLB_READ };
     let entry = layout::TLB_ENTRY_BYTES.trailing_zeros();
@@ -172,12 +201,19 @@ fn write_probe(asm: &mut Asm, size: u8, write: bool) {
     asm.shift(Width::D, Shift::Shr, RCX, 12 - entry as u8);
     asm.alu_imm(Width::D, Alu::And, RCX, ((layout::TLB_ENTRIES - 1) << entry) as i32);
     asm.alu_mem(Width::Q, Alu::Add, RCX, of_cpu(table));
-    asm.push(RAX);
-    asm.alu_mem(Width::Q, Alu::Xor, RAX, at(RCX, layout::TLB_TAG));
-    asm.alu_imm(Width::Q, Alu::Cmp, RAX, PAGE - i32::from(size));
-    asm.pop(RAX);
-    asm.jcc(cc::A, miss);
-    asm.copy16(at(RDX, layout::TLB_TAG), at(RCX, layout::TLB_TAG));
+    if cell {
+        asm.push(RAX);
+        asm.alu_mem(Width::Q, Alu::Xor, RAX, at(RCX, layout::TLB_TAG));
+        asm.alu_imm(Width::Q, Alu::Cmp, RAX, PAGE - i32::from(size));
+        asm.pop(RAX);
+        asm.jcc(cc::A, miss);
+        asm.copy16(at(RDX, layout::TLB_TAG), at(RCX, layout::TLB_TAG));
+    } else {
+        asm.mov(Width::Q, RDX, RAX);
+        asm.alu_mem(Width::Q, Alu::Xor, RDX, at(RCX, layout::TLB_TAG));
+        asm.alu_imm(Width::Q, Alu::Cmp, RDX, PAGE - i32::from(size));
+        asm.jcc(cc::A, miss);
+    }
     asm.alu_mem(Width::Q, Alu::Add, RAX, at(RCX, layout::TLB_ADDEND));
     asm.test(Width::Q, RSP, RSP); // ZF is clear
     asm.ret();
