@@ -146,9 +146,10 @@ const MAX_PENDING: usize = 64;
 /// Code that has changed so often is left to the interpreter.
 const MAX_STALE: u32 = 16;
 
-/// Larger regions hold more copies of the same code, and the host's caches fewer regions.
-const DIRECT: Rules = Rules { limit: 60, pages: 6, know: direct::know };
-const OPTIMISED: Rules = Rules { limit: 150, pages: 2, know: translate::know };
+/// Larger regions, and calls in regions, are more copies of the same code. If it does not fit the host's caches, that costs
+/// more than ways from region to region.
+const DIRECT: Rules = Rules { limit: 60, pages: 6, calls: false, know: direct::know };
+const OPTIMISED: Rules = Rules { limit: 150, pages: 2, calls: true, know: translate::know };
 
 impl Translations {
     /// `None` if the routines have no room.

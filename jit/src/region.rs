@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 const PAGE: i64 = 4096;
+/// The longest instruction (Intel SDM Vol. 2A 2.3.11).
+const MAX_INSN: usize = 15;
 /// Instructions that are worth a call without a loop.
 const SMALL: usize = 5;
 
@@ -31,6 +33,8 @@ pub struct Rules {
     pub limit: usize,
     /// Pages that they lie in.
     pub pages: usize,
+    /// What is called becomes a part of the region.
+    pub calls: bool,
     /// Whether an instruction with these bytes, at an offset of the region, can be part of one.
     pub know: fn(&Instruction, &[u8], i64, Mode) -> Option<Known>,
 }
@@ -158,8 +162,6 @@ struct Scan<'a> {
     leaders: BTreeSet<i64>,
     unknown: BTreeSet<i64>,
     queue: VecDeque<i64>,
-    /// Where calls lead.
-    called: BTreeSet<i64>,
 }
 
 /// The target of a direct branch, as an offset.
@@ -172,8 +174,7 @@ fn target(i: &Instruction) -> i64 {
 
 /// The region at a hot place, and the bytes it was read from; `None` if not even its first instruction is known.
 ///
-/// Where another region begins, of which `begins` knows, this one ends, or each would hold a copy of the others; but what
-/// it calls becomes a part of it.
+/// Where another region begins, of which `begins` knows, this one ends, or each would hold copies of others.
 pub fn form(place: &Place<'_>, rules: &Rules, begins: &dyn Fn(Site) -> bool) -> Option<(Region, Vec<Span>)> {
     let start = place.offset as i64;
     let mut scan = Scan {
@@ -185,7 +186,6 @@ pub fn form(place: &Place<'_>, rules: &Rules, begins: &dyn Fn(Site) -> bool) -> 
         leaders: BTreeSet::new(),
         unknown: BTreeSet::new(),
         queue: VecDeque::new(),
-        called: BTreeSet::new(),
     };
     scan.lead(start);
     while let Some(off) = scan.queue.pop_front() {
@@ -199,10 +199,9 @@ pub fn form(place: &Place<'_>, rules: &Rules, begins: &dyn Fn(Site) -> bool) -> 
 }
 
 impl Scan<'_> {
-    /// Another region begins at `off`, which execution comes to from the block at `start`.
-    fn is_taken(&mut self, off: i64, start: i64) -> bool {
-        let own = off == self.place.offset as i64;
-        if own {
+    /// Another region begins at `off`.
+    fn is_taken(&mut self, off: i64) -> bool {
+        if off == self.place.offset as i64 {
             return false;
         }
         let Some(page) = self.page(off.div_euclid(PAGE)) else { return false };
@@ -225,7 +224,7 @@ impl Scan<'_> {
                 self.leaders.insert(off);
                 return;
             }
-            if self.insns.len() >= self.rules.limit || self.is_taken(off, start) {
+            if self.insns.len() >= self.rules.limit || self.is_taken(off) {
                 return;
             }
             let Some(insn) = self.decode(off) else {
@@ -242,8 +241,9 @@ impl Scan<'_> {
                     return;
                 }
                 FlowControl::UnconditionalBranch => return self.lead(target(&instruction)),
-                FlowControl::Call => {
-                    self.called.insert(target(&instruction));
+                FlowControl::Call if self.rules.calls => {
+                    self.lead(target(&instruction));
+                    self.lead(next);
                     return;
                 }
                 _ => return,
@@ -251,19 +251,27 @@ impl Scan<'_> {
         }
     }
 
-    /// The instruction at `off`, if it lies in one of the pages and the translator knows it.
+    /// The instruction at `off`, if it lies in the pages and the translator knows it.
     fn decode(&mut self, off: i64) -> Option<Insn> {
+        let bytes = self.page(off.div_euclid(PAGE))?.bytes[off.rem_euclid(PAGE) as usize..].to_vec();
+        if bytes.len() >= MAX_INSN || off == self.place.offset as i64 {
+            return self.decode_from(off, &bytes);
+        }
+        // The pages are fetched together only if the instruction lies in both.
+        self.decode_from(off, &bytes).or_else(|| {
+            let second = self.page(off.div_euclid(PAGE) + 1)?.bytes[..MAX_INSN].to_vec();
+            self.decode_from(off, &[bytes, second].concat()).filter(|insn| insn.known.native)
+        })
+    }
+
+    fn decode_from(&self, off: i64, bytes: &[u8]) -> Option<Insn> {
         let mode = self.place.mode;
         let bits = if mode.long { 64 } else { 32 };
-        let know = self.rules.know;
-        let page = self.page(off.div_euclid(PAGE))?;
-        let bytes = &page.bytes[off.rem_euclid(PAGE) as usize..];
         let instruction = Decoder::with_ip(bits, bytes, off as u64, DecoderOptions::NONE).decode();
         if instruction.is_invalid() {
             return None;
         }
-        let bytes = &bytes[..instruction.len()];
-        let known = (know)(&instruction, bytes, off, mode)?;
+        let known = (self.rules.know)(&instruction, &bytes[..instruction.len()], off, mode)?;
         Some(Insn { instruction, off, known })
     }
 
@@ -284,15 +292,18 @@ impl Scan<'_> {
         self.pages.last()
     }
 
-    /// The bytes of all instructions, in runs.
+    /// The bytes of all instructions, in runs that lie in a page each.
     fn spans(&self) -> Vec<Span> {
         let mut runs: Vec<(i64, i64)> = Vec::new();
+        let mut add = |start: i64, stop: i64| match runs.last_mut() {
+            Some((_, end)) if start <= *end && start.rem_euclid(PAGE) != 0 => *end = stop.max(*end),
+            _ => runs.push((start, stop)),
+        };
         for insn in self.insns.values() {
-            match runs.last_mut() {
-                Some((_, end)) if insn.off <= *end && insn.off.rem_euclid(PAGE) != 0 => {
-                    *end = insn.end().max(*end);
-                }
-                _ => runs.push((insn.off, insn.end())),
+            let page_end = (insn.off.div_euclid(PAGE) + 1) * PAGE;
+            add(insn.off, insn.end().min(page_end));
+            if insn.end() > page_end {
+                add(page_end, insn.end());
             }
         }
         let span = |(start, end): (i64, i64)| {

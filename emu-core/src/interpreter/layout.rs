@@ -33,7 +33,9 @@ pub const JUMP_CODE: usize = offset_of!(Jump, code);
 pub const LINK: usize = offset_of!(Cpu, link);
 /// A byte: not 0 if SSE instructions must be left to the interpreter. Read only.
 pub const SSE_TRAP: usize = offset_of!(Cpu, sse_trap);
-/// A byte: 1 if the host's MXCSR is the guest's, see [`super::tier::Leave::Float`]. Read only.
+/// The guest's MXCSR. Read only.
+pub const MXCSR: usize = offset_of!(Cpu, s) + offset_of!(VcpuState, mxcsr);
+/// A byte: 1 if the host's MXCSR is the guest's, see [`super::tier::Leave::Float`]. To be set when loading it.
 pub const FLOAT_LOADED: usize = offset_of!(Cpu, float_loaded);
 /// A byte: not 0 if x87 instructions must be left to the interpreter. Read only.
 pub const FPU_TRAP: usize = offset_of!(Cpu, fpu_trap);

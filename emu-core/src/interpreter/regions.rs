@@ -265,14 +265,19 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
     }
 }
 
-/// Times that compiled code comes to a block without a region until the tier is asked for one.
+/// Times that compiled code comes to a block without a region until the tier is asked for one, and until it is asked
+/// again.
 const WANTED: u8 = 12;
+const WANTED_AGAIN: u8 = 240;
 
 /// Compiled code has come to a block without a region once more: whether that was often enough.
 fn is_wanted(at: OpRef) -> bool {
-    let missed = at.get().missed.get();
-    at.get().missed.set(missed.saturating_add(1));
-    missed == WANTED
+    let missed = &at.get().missed;
+    missed.set(missed.get() + 1);
+    if missed.get() == WANTED_AGAIN {
+        missed.set(WANTED);
+    }
+    missed.get() == WANTED
 }
 
 /// Back to the run loop, which consults the tier for the block at RIP.

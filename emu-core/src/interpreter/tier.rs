@@ -199,7 +199,7 @@ impl Run<'_> {
         let Some(tier) = self.tier.as_deref_mut() else { return };
         let cpu = &mut *self.cpu;
         install_finished(cpu, tier);
-        let page = cpu.cache.code_page(linear & !PAGE_MASK, cpu.generation);
+        let page = cpu.peek_code_page(linear & !PAGE_MASK);
         let (Some(page), true) = (page, cpu.mode.flat_code) else { return };
         let offset = linear & PAGE_MASK;
         let key = super::cache::key(page.frame, offset, cpu.generation as u8);

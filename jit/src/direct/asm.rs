@@ -107,6 +107,8 @@ pub enum Routine {
     /// Called: RAX: an address. ZF is set if the jump cache knows it: then RDX is the code, and RIP_BASE goes there.
     /// Changes RCX.
     Lookup,
+    /// Called: gives the host's MXCSR the guest's value. ZF is clear if the guest has unmasked an exception. Changes RCX.
+    LoadFloat,
     /// Called: EAX = AH, AL as LAHF and SETO leave them, of the lazy flags. Changes RCX, RDX and XMM0-1 only.
     Status,
     /// Called: RAX: a [`emu_core::interpreter::tier::Single`], EDX: see there. EAX as

@@ -41,6 +41,12 @@ pub enum Stub {
         off: i64,
         how: Leave,
     },
+    /// At the entry: the host's MXCSR is not the guest's.
+    LoadFloat {
+        label: Label,
+        loaded: Label,
+        off: i64,
+    },
     /// A link to the same page that leads nowhere.
     Unlinked {
         label: Label,
@@ -84,7 +90,10 @@ impl Direct<'_> {
         let (float, x87) = (any(super::sse::is_float), any(x87::is_native));
         if float {
             self.asm.cmp_byte(of_cpu(layout::FLOAT_LOADED), 0);
-            self.turn_away(cc::E, off, Leave::Float);
+            let label = self.asm.label();
+            self.asm.jcc(cc::E, label);
+            let loaded = self.asm.here();
+            self.stubs.push(Stub::LoadFloat { label, loaded, off });
         }
         if x87 {
             self.asm.cmp_byte(of_cpu(layout::FPU_TRAP), 0);
@@ -114,6 +123,12 @@ impl Direct<'_> {
         let label = self.asm.label();
         self.asm.jcc(condition, label);
         self.stubs.push(Stub::TurnAway { label, off, how });
+    }
+
+    fn write_turn_away(&mut self, off: i64, how: Leave) {
+        self.asm.constant(RCX, off as u64);
+        self.asm.constant(RAX, how as u64);
+        self.asm.jmp_routine(Routine::Out);
     }
 
     /// RIP at an offset of the region into a register. Flags stay.
@@ -283,9 +298,14 @@ impl Direct<'_> {
                 }
                 Stub::TurnAway { label, off, how } => {
                     self.asm.bind(label);
-                    self.asm.constant(RCX, off as u64);
-                    self.asm.constant(RAX, how as u64);
-                    self.asm.jmp_routine(Routine::Out);
+                    self.write_turn_away(off, how);
+                    off
+                }
+                Stub::LoadFloat { label, loaded, off } => {
+                    self.asm.bind(label);
+                    self.asm.call_routine(Routine::LoadFloat);
+                    self.asm.jcc(cc::E, loaded);
+                    self.write_turn_away(off, Leave::Float);
                     off
                 }
                 Stub::Unlinked { label, link } => {

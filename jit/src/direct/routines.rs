@@ -7,6 +7,7 @@ use super::asm::*;
 use super::registers::{BUDGET, HOMES};
 use emu_core::interpreter::layout;
 use emu_core::interpreter::tier::{self, Leave, Link};
+use emu_core::isa::simd::mxcsr;
 
 /// Registers that C functions keep.
 const KEPT: [Reg; 6] = [RBX, RBP, R12, R13, R14, R15];
@@ -45,6 +46,8 @@ impl Routines {
         write_interpret(&mut asm);
         let lookup = begin(&mut asm);
         write_lookup(&mut asm);
+        let load_float = begin(&mut asm);
+        write_load_float(&mut asm);
         let optimised = begin(&mut asm);
         write_optimised(&mut asm);
         let mut probes = Vec::new();
@@ -61,6 +64,7 @@ impl Routines {
             (Routine::Status, status),
             (Routine::Interpret, interpret),
             (Routine::Lookup, lookup),
+            (Routine::LoadFloat, load_float),
             (Routine::Optimised, optimised),
         ];
         offsets.extend(probes);
@@ -165,6 +169,20 @@ fn call_kept(asm: &mut Asm, function: u64) {
         asm.movups(false, xmm, at(RSP, 16 * (xmm - XMM.start) as usize));
     }
     asm.alu_imm(Width::Q, Alu::Add, RSP, ROOM);
+}
+
+/// As `Cpu::load_float`.
+fn write_load_float(asm: &mut Asm) {
+    const MASKS: i32 = mxcsr::MASKS as i32;
+    let trapped = asm.label();
+    asm.load(Width::D, RCX, of_cpu(layout::MXCSR));
+    asm.alu_imm(Width::D, Alu::And, RCX, MASKS);
+    asm.alu_imm(Width::D, Alu::Cmp, RCX, MASKS);
+    asm.jcc(cc::NE, trapped);
+    asm.rm(Width::D, &[0x0F, 0xAE], 2, of_cpu(layout::MXCSR)); // ldmxcsr
+    asm.store_byte(of_cpu(layout::FLOAT_LOADED), 1);
+    asm.bind(trapped);
+    asm.ret();
 }
 
 /// See [`layout::JUMP_CACHE`].
