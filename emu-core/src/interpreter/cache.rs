@@ -15,7 +15,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// Ops in the cache before it is emptied: 4 Mi ops of 64 bytes.
 const MAX_OPS: usize = 4 << 20;
 /// Entries of the jump cache: [`jump_slot`].
-pub const JUMPS: usize = 4096;
+pub const JUMPS: usize = 1 << 14;
 const CODE_TLB: usize = 256;
 
 /// A bit for each 64-byte granule of a page that `size` bytes at `offset` touch.
@@ -148,9 +148,9 @@ impl Default for CodeCache {
     }
 }
 
-/// Compiled code computes this too.
+/// Compiled code computes this too. The low byte is that of the address: of an offset in a page, whatever the page.
 fn jump_slot(linear: u64) -> usize {
-    (linear ^ (linear >> 12)) as usize & (JUMPS - 1)
+    (linear ^ (linear >> 12 << 8)) as usize & (JUMPS - 1)
 }
 
 impl CodeCache {
@@ -298,7 +298,8 @@ impl CodeCache {
     /// A region begins at this op now, or no longer does.
     pub(super) fn region_changed(&mut self, entry: OpRef) {
         let code = self.regions.code_at(entry);
-        for jump in self.jumps.iter_mut().filter(|jump| jump.op == entry) {
+        let places = self.jumps.iter_mut().skip(usize::from(entry.get().off as u8)).step_by(256);
+        for jump in places.filter(|jump| jump.op == entry) {
             jump.code = code;
         }
     }

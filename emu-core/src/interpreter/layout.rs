@@ -21,7 +21,8 @@ pub const BUDGET: usize = offset_of!(Cpu, budget);
 pub const ADDRESS_MASK: usize = offset_of!(Cpu, addr_mask);
 /// The generation, as links and the jump cache name it. Read only.
 pub const GENERATION: usize = offset_of!(Cpu, generation);
-/// A pointer to the jump cache: [`JUMPS`] entries, that of `linear` at index `(linear ^ linear >> 12) & (JUMPS - 1)`.
+/// A pointer to the jump cache: [`JUMPS`] entries, that of `linear` at index
+/// `(linear ^ linear >> 12 << 8) & (JUMPS - 1)`.
 pub const JUMP_CACHE: usize = offset_of!(Cpu, cache) + offset_of!(CodeCache, jumps);
 pub const JUMPS: usize = super::cache::JUMPS;
 pub const JUMP_BYTES: usize = size_of::<Jump>();

@@ -190,6 +190,7 @@ fn write_lookup(asm: &mut Asm) {
     let unknown = asm.label();
     asm.mov(Width::Q, RCX, RAX);
     asm.shift(Width::Q, Shift::Shr, RCX, 12);
+    asm.shift(Width::D, Shift::Shl, RCX, 8);
     asm.alu(Width::D, Alu::Xor, RCX, RAX);
     asm.alu_imm(Width::D, Alu::And, RCX, layout::JUMPS as i32 - 1);
     asm.shift(Width::D, Shift::Shl, RCX, layout::JUMP_BYTES.trailing_zeros() as u8);
