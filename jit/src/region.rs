@@ -254,7 +254,7 @@ impl Scan<'_> {
     /// The instruction at `off`, if it lies in the pages and the translator knows it.
     fn decode(&mut self, off: i64) -> Option<Insn> {
         let bytes = self.page(off.div_euclid(PAGE))?.bytes[off.rem_euclid(PAGE) as usize..].to_vec();
-        if bytes.len() >= MAX_INSN || off == self.place.offset as i64 {
+        if bytes.len() >= MAX_INSN {
             return self.decode_from(off, &bytes);
         }
         // The pages are fetched together only if the instruction lies in both.

@@ -15,7 +15,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// Ops in the cache before it is emptied: 4 Mi ops of 64 bytes.
 const MAX_OPS: usize = 4 << 20;
 /// Entries of the jump cache: [`jump_slot`].
-pub const JUMPS: usize = 1 << 14;
+pub const JUMPS: usize = 1 << 13;
+/// The two slots of an address differ in this.
+pub const JUMP_SECOND: usize = JUMPS >> 1;
 const CODE_TLB: usize = 256;
 
 /// A bit for each 64-byte granule of a page that `size` bytes at `offset` touch.
@@ -207,13 +209,20 @@ impl CodeCache {
 
     #[inline(always)]
     pub fn jump(&self, linear: u64, generation: u64) -> OpRef {
-        let jump = &self.jumps[jump_slot(linear)];
-        if jump.linear == linear && jump.generation == generation { jump.op } else { OpRef::NONE }
+        let slot = jump_slot(linear);
+        for jump in [&self.jumps[slot], &self.jumps[slot ^ JUMP_SECOND]] {
+            if jump.linear == linear && jump.generation == generation {
+                return jump.op;
+            }
+        }
+        OpRef::NONE
     }
 
     pub fn remember_jump(&mut self, linear: u64, generation: u64, op: OpRef) {
         let code = self.regions.code_at(op);
-        self.jumps[jump_slot(linear)] = Jump { linear, generation, op, code };
+        let slot = jump_slot(linear);
+        self.jumps[slot ^ JUMP_SECOND] = self.jumps[slot];
+        self.jumps[slot] = Jump { linear, generation, op, code };
     }
 
     pub fn code_page(&self, linear_page: u64, generation: u64) -> Option<CodePage> {
@@ -229,8 +238,13 @@ impl CodeCache {
         self.blocks.get(&key)
     }
 
-    /// Adds a block; `spans` are the bytes it was decoded from, as (frame, offset, size).
+    /// Adds a block; `spans` are the bytes it was decoded from, as (frame, offset, size). If there was another one, a new
+    /// epoch is due.
     pub fn insert(&mut self, key: Key, block: Block, spans: &[(Frame, u64, u64)]) -> OpRef {
+        let region = self.blocks.get(&key).map(|old| old.entry().get().region.get());
+        if let Some(region) = region.filter(|region| *region != NO_REGION) {
+            self.drop_region(region, Retired::Stale);
+        }
         self.ops += block.ops.len();
         for (frame, offset, size) in spans {
             let code = self.frames.entry(frame.0).or_default();

@@ -54,7 +54,11 @@ impl Run<'_> {
                 link(cpu, from, op);
                 return Ok(op);
             }
-            if second == Some(self.second_page(linear)?.frame) {
+            let next = self.second_page(linear)?.frame;
+            if second == Some(next) {
+                if page.frame != NO_FRAME && next != NO_FRAME {
+                    self.remember_crossing(op);
+                }
                 return Ok(op);
             }
         }
@@ -139,8 +143,20 @@ impl Run<'_> {
                 let second = Some(next.frame);
                 let spans =
                     [(page.frame, offset, len as u64), (next.frame, 0, bytes.saturating_sub(len as u64))];
-                Ok(self.keep(key, Block { ops: ops.into_boxed_slice(), second }, &spans))
+                let op = self.keep(key, Block { ops: ops.into_boxed_slice(), second }, &spans);
+                if page.frame != NO_FRAME && next.frame != NO_FRAME {
+                    self.remember_crossing(op);
+                }
+                Ok(op)
             }
+        }
+    }
+
+    /// Execution comes to an instruction that lies in two pages, both of which have been seen in this generation.
+    fn remember_crossing(&mut self, op: OpRef) {
+        let cpu = &mut *self.cpu;
+        if cpu.mode.flat_code {
+            cpu.cache.remember_jump(cpu.rip, cpu.generation, op);
         }
     }
 
@@ -152,7 +168,12 @@ impl Run<'_> {
                 cpu.guard_code(*frame);
             }
         }
-        cpu.cache.insert(key, block, spans)
+        let replaces = cpu.cache.block(key).is_some();
+        let op = cpu.cache.insert(key, block, spans);
+        if replaces {
+            cpu.new_epoch(); // the jump cache may know the old one
+        }
+        op
     }
 
     /// Copies code bytes out of a page; a page of no memory reads from the bus.
@@ -248,9 +269,11 @@ fn fetch_address(rip: u64, linear_page: u64, cpu: &Cpu) -> u64 {
     if linear & !PAGE_MASK == linear_page { linear } else { linear_page }
 }
 
-/// Links a direct branch to the block it has just led to.
+/// Links a direct branch to the block it has just led to; but not to an instruction in two pages, of which the second may
+/// be another one next time.
 fn link(cpu: &Cpu, from: OpRef, to: OpRef) {
-    if from.is_none() {
+    let first = to.get();
+    if from.is_none() || u64::from(first.off) + u64::from(first.len) > PAGE_SIZE {
         return;
     }
     let branch = from.get();

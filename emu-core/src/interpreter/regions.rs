@@ -325,11 +325,16 @@ fn stands(cpu: &mut Cpu, slot: u32, base: u64) -> bool {
     true
 }
 
+/// The page that the entry's first instruction goes on into, if it does, is one that the region asks for.
+fn knows_second(region: &Region, second: Option<Frame>) -> bool {
+    second.is_none_or(|second| region.other_pages.contains(&(1, second)))
+}
+
 /// Puts a region in place, over an older one of the same block, if the block is there, and the code is what it was when
 /// the region was made.
 pub(super) fn install(cpu: &mut Cpu, region: Region) -> bool {
     let entry = match cpu.cache.block(region.site.key) {
-        Some(block) if block.second.is_none() && region.site.era == cpu.cache.era => block.entry(),
+        Some(block) if region.site.era == cpu.cache.era && knows_second(&region, block.second) => block.entry(),
         _ => return false,
     };
     let same = |span: &Span| {

@@ -187,25 +187,37 @@ fn write_load_float(asm: &mut Asm) {
 
 /// See [`layout::JUMP_CACHE`].
 fn write_lookup(asm: &mut Asm) {
-    let unknown = asm.label();
+    const ENTRY: u8 = layout::JUMP_BYTES.trailing_zeros() as u8;
+    let (second, unknown, found) = (asm.label(), asm.label(), asm.label());
     asm.mov(Width::Q, RCX, RAX);
     asm.shift(Width::Q, Shift::Shr, RCX, 12);
     asm.shift(Width::D, Shift::Shl, RCX, 8);
     asm.alu(Width::D, Alu::Xor, RCX, RAX);
     asm.alu_imm(Width::D, Alu::And, RCX, layout::JUMPS as i32 - 1);
-    asm.shift(Width::D, Shift::Shl, RCX, layout::JUMP_BYTES.trailing_zeros() as u8);
+    asm.shift(Width::D, Shift::Shl, RCX, ENTRY);
     asm.alu_mem(Width::Q, Alu::Add, RCX, of_cpu(layout::JUMP_CACHE));
     asm.load(Width::Q, RDX, of_cpu(layout::GENERATION));
     asm.alu_mem(Width::Q, Alu::Cmp, RAX, at(RCX, layout::JUMP_LINEAR));
-    asm.jcc(cc::NE, unknown);
+    asm.jcc(cc::NE, second);
     asm.alu_mem(Width::Q, Alu::Cmp, RDX, at(RCX, layout::JUMP_GENERATION));
-    asm.jcc(cc::NE, unknown);
+    asm.jcc(cc::NE, second);
+    asm.bind(found);
     asm.load(Width::Q, RDX, at(RCX, layout::JUMP_CODE));
     asm.mov(Width::Q, RCX, RAX);
     asm.alu_imm(Width::D, Alu::And, RCX, 4095);
     asm.alu(Width::Q, Alu::Xor, RCX, RAX);
     asm.store(Width::Q, of_cpu(layout::RIP_BASE), RCX);
     asm.alu(Width::D, Alu::Cmp, RAX, RAX); // ZF is set
+    asm.ret();
+    // The other slot is as far behind the start of its half as this one.
+    asm.bind(second);
+    asm.alu_mem(Width::Q, Alu::Sub, RCX, of_cpu(layout::JUMP_CACHE));
+    asm.alu_imm(Width::Q, Alu::Xor, RCX, (layout::JUMP_SECOND << ENTRY) as i32);
+    asm.alu_mem(Width::Q, Alu::Add, RCX, of_cpu(layout::JUMP_CACHE));
+    asm.alu_mem(Width::Q, Alu::Cmp, RAX, at(RCX, layout::JUMP_LINEAR));
+    asm.jcc(cc::NE, unknown);
+    asm.alu_mem(Width::Q, Alu::Cmp, RDX, at(RCX, layout::JUMP_GENERATION));
+    asm.jcc(cc::E, found);
     asm.bind(unknown);
     asm.ret();
 }
