@@ -42,15 +42,21 @@ impl Width {
     }
 }
 
-/// Base and displacement.
+/// Base, index and displacement.
 #[derive(Clone, Copy, Debug)]
 pub struct Mem {
     pub base: Reg,
+    /// Not RSP.
+    pub index: Option<Reg>,
     pub disp: i32,
 }
 
 pub fn at(base: Reg, disp: usize) -> Mem {
-    Mem { base, disp: disp as i32 }
+    beside(base, disp as i32)
+}
+
+pub fn beside(base: Reg, disp: i32) -> Mem {
+    Mem { base, index: None, disp }
 }
 
 /// RDI is so many bytes behind the start of the `Cpu`: twice as much of it is within a displacement of one byte.
@@ -58,7 +64,7 @@ pub const BIAS: i32 = 128;
 
 /// A place in the `Cpu`.
 pub fn of_cpu(offset: usize) -> Mem {
-    Mem { base: RDI, disp: offset as i32 - BIAS }
+    beside(RDI, offset as i32 - BIAS)
 }
 
 /// The eight operations of opcodes 00-3F and 80-83, by their number (Intel SDM Vol. 2D table A-6, group 1).
@@ -193,10 +199,14 @@ impl Asm {
 
     /// Prefixes for an operation on a register field, and a register or base.
     fn prefixes(&mut self, w: Width, reg: Reg, rm: Reg, byte_registers: bool) {
+        self.all_prefixes(w, reg, 0, rm, byte_registers);
+    }
+
+    fn all_prefixes(&mut self, w: Width, reg: Reg, index_bit: u8, rm: Reg, byte_registers: bool) {
         if w == Width::W {
             self.code.push(0x66);
         }
-        let rex = 0x40 | u8::from(w == Width::Q) << 3 | (reg >> 3) << 2 | rm >> 3;
+        let rex = 0x40 | u8::from(w == Width::Q) << 3 | (reg >> 3) << 2 | index_bit << 1 | rm >> 3;
         if rex != 0x40 || byte_registers {
             self.code.push(rex);
         }
@@ -212,21 +222,23 @@ impl Asm {
 
     /// An instruction with a register operand and one in memory.
     pub fn rm(&mut self, w: Width, opcode: &[u8], reg: Reg, mem: Mem) {
-        self.prefixes(w, reg, mem.base, w == Width::B && reg >= 4);
+        let index = mem.index.unwrap_or(0) >> 3;
+        self.all_prefixes(w, reg, index, mem.base, w == Width::B && reg >= 4);
         self.bytes(opcode);
         self.modrm(reg, mem);
     }
 
-    fn modrm(&mut self, reg: Reg, Mem { base, disp }: Mem) {
+    fn modrm(&mut self, reg: Reg, Mem { base, index, disp }: Mem) {
         let short = i8::try_from(disp);
         let mode = match short {
             Ok(0) if base & 7 != RBP => 0,
             Ok(_) => 0x40,
             Err(_) => 0x80,
         };
-        self.code.push(mode | (reg & 7) << 3 | base & 7);
-        if base & 7 == RSP {
-            self.code.push(0x24);
+        match index {
+            Some(index) => self.bytes(&[mode | (reg & 7) << 3 | 4, (index & 7) << 3 | base & 7]),
+            None if base & 7 == RSP => self.bytes(&[mode | (reg & 7) << 3 | 4, 0x24]),
+            None => self.code.push(mode | (reg & 7) << 3 | base & 7),
         }
         match (mode, short) {
             (0, _) => {}

@@ -35,7 +35,7 @@ impl Direct<'_> {
         }
         self.check_in();
         // The block's instructions are paid for at its end; these have been already.
-        self.asm.lea(Width::Q, BUDGET, Mem { base: BUDGET, disp: self.done as i32 + 1 });
+        self.asm.lea(Width::Q, BUDGET, beside(BUDGET, self.done as i32 + 1));
         self.set_lazy(Lazy::Memory, 0);
     }
 }

@@ -135,7 +135,7 @@ impl Direct<'_> {
     pub fn rip(&mut self, to: Reg, off: i64) {
         self.asm.load(Width::Q, to, of_cpu(layout::RIP_BASE));
         let w = self.address_width();
-        self.asm.lea(w, to, Mem { base: to, disp: off as i32 });
+        self.asm.lea(w, to, beside(to, off as i32));
     }
 
     fn exit(&self, how: Leave) -> Exit {
@@ -180,7 +180,7 @@ impl Direct<'_> {
     /// Takes retired instructions off the budget. Flags stay.
     pub fn charge(&mut self, done: i64) {
         if done != 0 {
-            self.asm.lea(Width::Q, BUDGET, Mem { base: BUDGET, disp: -(done as i32) });
+            self.asm.lea(Width::Q, BUDGET, beside(BUDGET, -(done as i32)));
         }
     }
 
@@ -238,7 +238,7 @@ impl Direct<'_> {
         self.asm.alu_mem(Width::Q, Alu::Cmp, RCX, at(RAX, Link::BASE));
         self.asm.jcc_routine(cc::NE, Routine::Unlinked);
         let w = self.address_width();
-        self.asm.lea(w, RCX, Mem { base: RCX, disp: (off & !4095) as i32 });
+        self.asm.lea(w, RCX, beside(RCX, (off & !4095) as i32));
         self.asm.store(Width::Q, of_cpu(layout::RIP_BASE), RCX);
     }
 

@@ -264,7 +264,7 @@ impl Direct<'_> {
             Lazy::Step { down, w, r, carry } => {
                 self.regenerate(carry, held::CF);
                 self.copy(*r, RAX);
-                self.asm.lea(Width::Q, RAX, Mem { base: RAX, disp: if *down { 1 } else { -1 } });
+                self.asm.lea(Width::Q, RAX, beside(RAX, if *down { 1 } else { -1 }));
                 self.asm.step(*w, *down, RAX);
                 held::ALL
             }

@@ -55,14 +55,14 @@ impl Direct<'_> {
             }
             (Register::RIP, _) => {
                 self.asm.load(Width::Q, RAX, of_cpu(layout::RIP_BASE));
-                self.asm.lea(w, to, Mem { base: RAX, disp: short });
+                self.asm.lea(w, to, beside(RAX, short));
             }
             (base, Register::None) => {
                 let base = place(self, base, RAX);
                 if short == 0 {
                     self.asm.mov(w, to, base);
                 } else {
-                    self.asm.lea(w, to, Mem { base, disp: short });
+                    self.asm.lea(w, to, beside(base, short));
                 }
             }
             (Register::None, index) => {

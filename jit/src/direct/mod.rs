@@ -28,7 +28,7 @@ use emu_core::interpreter::Mode;
 use emu_core::interpreter::tier::{Link, Seen, Single};
 use emu_core::isa::x87::opcode;
 use exit::Stub;
-use iced_x86::Instruction;
+use iced_x86::{FlowControl, Instruction};
 use lazy::Lazy;
 use registers::{Lodger, Pins};
 use std::sync::Arc;
@@ -45,7 +45,9 @@ type Emit = fn(&mut Direct<'_>, &Instruction);
 pub fn know(i: &Instruction, bytes: &[u8], off: i64, mode: Mode) -> Option<Known> {
     let native = pick(i, mode).is_some();
     let always = native && !generic::only_if_dead(i);
-    let page_offset = u16::try_from(off.rem_euclid(4096)).ok().filter(|_| !always);
+    // A transfer that the interpreter has made goes on from where it leads, not behind it.
+    let here = i.flow_control() == FlowControl::Next;
+    let page_offset = u16::try_from(off.rem_euclid(4096)).ok().filter(|_| !always && here);
     let single = page_offset.and_then(|off| Single::new(bytes, off, mode)).map(Arc::new);
     (always || single.is_some()).then(|| Known { native, single, fop: opcode(bytes) })
 }

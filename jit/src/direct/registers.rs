@@ -180,10 +180,10 @@ impl Direct<'_> {
     pub fn move_by(&mut self, slot: usize, by: i32) {
         let w = self.address_width();
         match self.pins[slot] {
-            Some(pin) => self.asm.lea(w, pin, Mem { base: pin, disp: by }),
+            Some(pin) => self.asm.lea(w, pin, beside(pin, by)),
             None => {
                 self.asm.load(Width::Q, RCX, slot_of(slot));
-                self.asm.lea(w, RCX, Mem { base: RCX, disp: by });
+                self.asm.lea(w, RCX, beside(RCX, by));
                 self.asm.store(Width::Q, slot_of(slot), RCX);
             }
         }

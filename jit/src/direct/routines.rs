@@ -116,13 +116,13 @@ fn store_guest(asm: &mut Asm) {
 
 /// RDI: for C functions, the start of the `Cpu`; for regions, further on.
 fn to_start_of_cpu(asm: &mut Asm) {
-    asm.lea(Width::Q, RDI, Mem { base: RDI, disp: -BIAS });
+    asm.lea(Width::Q, RDI, beside(RDI, -BIAS));
 }
 
 fn write_enter(asm: &mut Asm) {
     KEPT.iter().for_each(|reg| asm.push(*reg));
     asm.alu_imm(Width::Q, Alu::Sub, RSP, 8);
-    asm.lea(Width::Q, RDI, Mem { base: RDI, disp: BIAS });
+    asm.lea(Width::Q, RDI, beside(RDI, BIAS));
     asm.mov(Width::Q, RAX, RSI);
     load_guest(asm);
     asm.call_reg(RAX);

@@ -183,7 +183,7 @@ fn divide(d: &mut Direct<'_>, i: &Instruction) {
 fn divide_signed(d: &mut Direct<'_>, i: &Instruction) {
     let Some(w) = width(i, 0) else { return d.refuse() };
     d.operand_in_rcx(i, 0, w);
-    d.asm.lea(w, RAX, Mem { base: RCX, disp: 1 });
+    d.asm.lea(w, RAX, beside(RCX, 1));
     d.asm.alu_imm(w, Alu::Cmp, RAX, 1);
     d.lose_flags();
     d.interpret_if(cc::BE);

@@ -26,10 +26,10 @@ impl Direct<'_> {
     fn below_top(&mut self) {
         let (w, bytes) = (self.address_width(), self.slot_bytes());
         match self.pins[SP] {
-            Some(pin) => self.asm.lea(w, RAX, Mem { base: pin, disp: -bytes }),
+            Some(pin) => self.asm.lea(w, RAX, beside(pin, -bytes)),
             None => {
                 self.get(Width::Q, RAX, SP);
-                self.asm.lea(w, RAX, Mem { base: RAX, disp: -bytes });
+                self.asm.lea(w, RAX, beside(RAX, -bytes));
             }
         }
         self.probe(bytes as u32, true, SP);
@@ -85,7 +85,7 @@ fn leave(d: &mut Direct<'_>, _: &Instruction) {
     d.probe(d.slot_bytes() as u32, false, BP);
     d.asm.load(w, RAX, at(RAX, 0));
     d.get(w, RCX, BP);
-    d.asm.lea(w, RCX, Mem { base: RCX, disp: d.slot_bytes() });
+    d.asm.lea(w, RCX, beside(RCX, d.slot_bytes()));
     d.set(SP, RCX);
     d.set(BP, RAX);
 }
