@@ -1,9 +1,8 @@
 //! What must be known of a region as a whole before it is translated.
 
 use crate::flags::{Need, Shape};
-use crate::region::{End, Goal, Insn, Region};
+use crate::region::{Block, End, Goal, Insn, Region};
 use emu_core::interpreter::tier;
-use iced_x86::{InstructionInfoFactory, OpAccess};
 
 /// See the fields; all of them by block number.
 pub struct Facts {
@@ -136,14 +135,8 @@ impl Facts {
     }
 
     fn find_changes(&mut self, region: &Region) {
-        let mut info = InstructionInfoFactory::new();
-        let writes: Vec<u16> = region
-            .blocks
-            .iter()
-            .map(|block| {
-                block.insns.iter().fold(0, |bits, insn| bits | written(&mut info, &insn.instruction))
-            })
-            .collect();
+        let of = |block: &Block| block.insns.iter().fold(0, |bits, insn| bits | insn.writes);
+        let writes: Vec<u16> = region.blocks.iter().map(of).collect();
         loop {
             let mut stable = true;
             for block in &self.order {
@@ -186,16 +179,6 @@ fn wanted_before(insn: &Insn, live: bool) -> bool {
         Need::Kills => false,
         Need::Passes => live,
     }
-}
-
-/// General registers that an instruction may write.
-pub fn written(info: &mut InstructionInfoFactory, i: &iced_x86::Instruction) -> u16 {
-    let writes = |access| {
-        !matches!(access, OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess)
-    };
-    let used = info.info(i).used_registers().iter();
-    used.filter(|used| writes(used.access()) && used.register().is_gpr())
-        .fold(0, |bits, used| bits | 1 << used.register().full_register().number())
 }
 
 /// The blocks that can be reached, in reverse postorder.

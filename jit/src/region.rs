@@ -6,7 +6,7 @@
 use emu_core::Frame;
 use emu_core::interpreter::Mode;
 use emu_core::interpreter::tier::{Place, Single, Site, Span};
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, OpKind};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, OpAccess, OpKind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -45,6 +45,8 @@ pub struct Insn {
     pub instruction: Instruction,
     pub off: i64,
     pub known: Known,
+    /// General registers that it may write, a bit each.
+    pub writes: u16,
 }
 
 impl Insn {
@@ -172,6 +174,16 @@ fn target(i: &Instruction) -> i64 {
     }
 }
 
+/// General registers that an instruction may write.
+fn written(info: &mut InstructionInfoFactory, i: &Instruction) -> u16 {
+    let writes = |access| {
+        !matches!(access, OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess)
+    };
+    let used = info.info(i).used_registers().iter();
+    used.filter(|used| writes(used.access()) && used.register().is_gpr())
+        .fold(0, |bits, used| bits | 1 << used.register().full_register().number())
+}
+
 /// The region at a hot place, and the bytes it was read from; `None` if not even its first instruction is known.
 ///
 /// Where another region begins, of which `begins` knows, this one ends, or each would hold copies of others.
@@ -272,7 +284,8 @@ impl Scan<'_> {
             return None;
         }
         let known = (self.rules.know)(&instruction, &bytes[..instruction.len()], off, mode)?;
-        Some(Insn { instruction, off, known })
+        let writes = written(&mut InstructionInfoFactory::new(), &instruction);
+        Some(Insn { instruction, off, known, writes })
     }
 
     fn page(&mut self, pages: i64) -> Option<&Page> {

@@ -42,12 +42,10 @@ impl Width {
     }
 }
 
-/// Base, index and displacement.
+/// Base and displacement.
 #[derive(Clone, Copy, Debug)]
 pub struct Mem {
     pub base: Reg,
-    /// Not RSP.
-    pub index: Option<Reg>,
     pub disp: i32,
 }
 
@@ -56,7 +54,7 @@ pub fn at(base: Reg, disp: usize) -> Mem {
 }
 
 pub fn beside(base: Reg, disp: i32) -> Mem {
-    Mem { base, index: None, disp }
+    Mem { base, disp }
 }
 
 /// RDI is so many bytes behind the start of the `Cpu`: twice as much of it is within a displacement of one byte.
@@ -199,14 +197,10 @@ impl Asm {
 
     /// Prefixes for an operation on a register field, and a register or base.
     fn prefixes(&mut self, w: Width, reg: Reg, rm: Reg, byte_registers: bool) {
-        self.all_prefixes(w, reg, 0, rm, byte_registers);
-    }
-
-    fn all_prefixes(&mut self, w: Width, reg: Reg, index_bit: u8, rm: Reg, byte_registers: bool) {
         if w == Width::W {
             self.code.push(0x66);
         }
-        let rex = 0x40 | u8::from(w == Width::Q) << 3 | (reg >> 3) << 2 | index_bit << 1 | rm >> 3;
+        let rex = 0x40 | u8::from(w == Width::Q) << 3 | (reg >> 3) << 2 | rm >> 3;
         if rex != 0x40 || byte_registers {
             self.code.push(rex);
         }
@@ -222,23 +216,21 @@ impl Asm {
 
     /// An instruction with a register operand and one in memory.
     pub fn rm(&mut self, w: Width, opcode: &[u8], reg: Reg, mem: Mem) {
-        let index = mem.index.unwrap_or(0) >> 3;
-        self.all_prefixes(w, reg, index, mem.base, w == Width::B && reg >= 4);
+        self.prefixes(w, reg, mem.base, w == Width::B && reg >= 4);
         self.bytes(opcode);
         self.modrm(reg, mem);
     }
 
-    fn modrm(&mut self, reg: Reg, Mem { base, index, disp }: Mem) {
+    fn modrm(&mut self, reg: Reg, Mem { base, disp }: Mem) {
         let short = i8::try_from(disp);
         let mode = match short {
             Ok(0) if base & 7 != RBP => 0,
             Ok(_) => 0x40,
             Err(_) => 0x80,
         };
-        match index {
-            Some(index) => self.bytes(&[mode | (reg & 7) << 3 | 4, (index & 7) << 3 | base & 7]),
-            None if base & 7 == RSP => self.bytes(&[mode | (reg & 7) << 3 | 4, 0x24]),
-            None => self.code.push(mode | (reg & 7) << 3 | base & 7),
+        self.code.push(mode | (reg & 7) << 3 | base & 7);
+        if base & 7 == RSP {
+            self.code.push(0x24);
         }
         match (mode, short) {
             (0, _) => {}

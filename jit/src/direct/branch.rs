@@ -48,6 +48,7 @@ impl Direct<'_> {
             (End::Branch { taken, next: other }, Some(i)) => self.fork(n, &i, taken, other, next),
             (End::Call { target, back }, _) => {
                 self.uncounted(|direct| direct.push_rip(back));
+                self.window = None;
                 self.pay();
                 self.edge(n, target, next);
             }
@@ -107,7 +108,7 @@ impl Direct<'_> {
 
     fn inherit(&mut self, to: usize) {
         if self.facts.predecessors[to] <= 1 {
-            self.inherited[to] = Some((self.lazy.clone(), self.held));
+            self.inherited[to] = Some((self.lazy.clone(), self.held, self.window));
         }
     }
 
@@ -204,6 +205,7 @@ impl Direct<'_> {
             self.asm.jcc(cc::NE, elsewhere);
             let (lazy, done) = (self.lazy.clone(), self.done);
             self.move_by(super::stack::SP, popped);
+            self.window = None;
             self.pay();
             self.edge(n, Goal::Block(*block), None);
             self.set_lazy(lazy, 0);

@@ -37,5 +37,6 @@ impl Direct<'_> {
         // The block's instructions are paid for at its end; these have been already.
         self.asm.lea(Width::Q, BUDGET, beside(BUDGET, self.done as i32 + 1));
         self.set_lazy(Lazy::Memory, 0);
+        self.window = None;
     }
 }

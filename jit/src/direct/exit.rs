@@ -102,7 +102,7 @@ impl Direct<'_> {
             self.turn_away(cc::E, off, Leave::X87);
         }
         self.check_in();
-        self.inherited[self.region.entry] = Some((Lazy::Memory, 0));
+        self.inherited[self.region.entry] = Some((Lazy::Memory, 0, None));
         if self.facts.order.first() != Some(&self.region.entry) {
             self.refuse(); // the entry's code follows
         }

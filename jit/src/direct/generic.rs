@@ -77,13 +77,17 @@ struct Borrowed {
     writes: bool,
 }
 
-/// The memory operand is where a register says.
-pub fn point_at(i: &mut Instruction, pointer: Reg) {
-    i.set_memory_base(named(Width::Q, pointer));
+/// The memory operand is here.
+pub fn point_at(i: &mut Instruction, Mem { base, disp }: Mem) {
+    i.set_memory_base(named(Width::Q, base));
     i.set_memory_index(Register::None);
     i.set_memory_index_scale(1);
-    i.set_memory_displacement64(0);
-    i.set_memory_displ_size(0);
+    i.set_memory_displacement64(i64::from(disp) as u64);
+    i.set_memory_displ_size(match i8::try_from(disp) {
+        Ok(0) => 0,
+        Ok(_) => 1,
+        Err(_) => 8,
+    });
     i.set_segment_prefix(Register::None);
 }
 
@@ -91,8 +95,8 @@ pub fn point_at(i: &mut Instruction, pointer: Reg) {
 struct Plan {
     i: Instruction,
     borrowed: Vec<Borrowed>,
-    /// The operand's address is in this register.
-    pointer: Option<Reg>,
+    /// Where the operand is.
+    pointer: Option<Mem>,
 }
 
 fn writes(access: OpAccess) -> bool {
@@ -194,16 +198,21 @@ impl Direct<'_> {
         family: Family,
         access: &[OpAccess; 5],
         new: &mut Instruction,
-    ) -> Option<Reg> {
+    ) -> Option<Mem> {
         let n = (0..i.op_count()).find(|n| i.op_kind(*n) == OpKind::Memory)?;
         let size = i.memory_size().size() as u32;
         if !size.is_power_of_two() || size > 16 {
             return None;
         }
-        self.address(i);
         let unaligned =
             matches!(i.mnemonic(), Mnemonic::Movups | Mnemonic::Movupd | Mnemonic::Movdqu | Mnemonic::Lddqu);
-        if size == 16 && !unaligned {
+        let aligned = size == 16 && !unaligned;
+        if !aligned && let Some(place) = self.reach() {
+            point_at(new, place);
+            return Some(place);
+        }
+        self.address(i);
+        if aligned {
             self.asm.rr(Width::B, &[0xF6], 0, RAX);
             self.asm.bytes(&[15]); // test al, 15
             self.lose_flags();
@@ -218,8 +227,8 @@ impl Direct<'_> {
         } else {
             RAX
         };
-        point_at(new, pointer);
-        Some(pointer)
+        point_at(new, at(pointer, 0));
+        Some(at(pointer, 0))
     }
 
     /// The host register for an operand.
@@ -239,7 +248,7 @@ impl Direct<'_> {
             known.writes |= writes(access);
             return Some(known.host);
         }
-        let free = |reg: &Reg| plan.pointer != Some(*reg) && plan.borrowed.iter().all(|b| b.host != *reg);
+        let free = |reg: &Reg| plan.pointer.map(|place| place.base) != Some(*reg) && plan.borrowed.iter().all(|b| b.host != *reg);
         // Flags are brought through RAX, and counted in it.
         let spare = matches!(family, Family::Untouched | Family::OnlyIfDead).then_some(RAX);
         let host = [RCX, RDX].into_iter().chain(spare).find(free)?;
@@ -369,7 +378,7 @@ impl Direct<'_> {
     /// An operand, copied to `spare`.
     fn copied(&mut self, i: &Instruction, n: u32, w: Width, spare: Reg, plan: &Plan) -> Loc {
         match (i.op_kind(n), plan.pointer) {
-            (OpKind::Memory, Some(pointer)) => self.asm.load_zx(w, spare, at(pointer, 0)),
+            (OpKind::Memory, Some(place)) => self.asm.load_zx(w, spare, place),
             (OpKind::Register, _) => {
                 let register = i.op_register(n);
                 self.get(Width::Q, spare, number(register));
@@ -418,8 +427,8 @@ impl Direct<'_> {
     fn after_logic(&mut self, i: &Instruction, plan: &Plan) {
         let Some(w) = Width::of_bytes(size_of(i, 0)) else { return self.refuse() };
         let r = match plan.pointer.filter(|_| i.op0_kind() == OpKind::Memory) {
-            Some(pointer) => {
-                self.asm.load_zx(w, FA, at(pointer, 0));
+            Some(place) => {
+                self.asm.load_zx(w, FA, place);
                 Loc::Host(FA)
             }
             None if is_high_byte(i.op0_register()) => {

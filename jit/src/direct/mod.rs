@@ -18,6 +18,7 @@ mod routines;
 mod special;
 mod sse;
 mod stack;
+mod window;
 mod x87;
 
 use crate::facts::Facts;
@@ -32,6 +33,7 @@ use iced_x86::{FlowControl, Instruction};
 use lazy::Lazy;
 use registers::{Lodger, Pins};
 use std::sync::Arc;
+use window::{Access, Window};
 use x87::Note;
 
 pub use asm::Routine;
@@ -87,6 +89,11 @@ pub struct Direct<'a> {
     pins: [Option<Reg>; 16],
     vectors: [Option<Reg>; 16],
     lodgers: Vec<Lodger>,
+    window_register: Option<Reg>,
+    window: Option<Window>,
+    accesses: Vec<Vec<Option<Access>>>,
+    /// Block and number of the instruction that is being translated.
+    place: (usize, usize),
     written: u16,
     vector_written: u16,
     lazy: Lazy,
@@ -97,8 +104,8 @@ pub struct Direct<'a> {
     /// The current block is part of a loop.
     in_loop: bool,
     blocks: Vec<Label>,
-    /// The flags at the start of blocks that only one other leads to.
-    inherited: Vec<Option<(Lazy, u8)>>,
+    /// The flags, and the window, at the start of blocks that only one other leads to.
+    inherited: Vec<Option<(Lazy, u8, Option<Window>)>>,
     stubs: Vec<Stub>,
     /// Where all exits go in the end, if there is more to it than the routine does.
     out: Option<Label>,
@@ -121,7 +128,11 @@ pub struct Direct<'a> {
 /// Builds the code of a region; with `marks`, and notes which of it is for which instruction. `None` if something about
 /// the region was not as foreseen.
 pub fn translate(region: &Region, facts: &Facts, marks: bool) -> Option<Translated> {
-    let Pins { general, lodgers, vector, written, vector_written } = Pins::of(region, facts);
+    let accesses = window::accesses(region);
+    let weight = |n| if facts.in_loop(region, n) { 4 } else { 1 };
+    let savings = window::savings(region, &accesses, weight);
+    let Pins { general, lodgers, window, vector, written, vector_written } =
+        Pins::of(region, facts, savings);
     let mut asm = Asm::new();
     let blocks: Vec<Label> = region.blocks.iter().map(|_| asm.label()).collect();
     let mut direct = Direct {
@@ -131,6 +142,10 @@ pub fn translate(region: &Region, facts: &Facts, marks: bool) -> Option<Translat
         pins: general,
         vectors: vector,
         lodgers,
+        window_register: window,
+        window: None,
+        accesses,
+        place: (0, 0),
         written,
         vector_written,
         lazy: Lazy::Memory,
@@ -181,12 +196,13 @@ impl Direct<'_> {
         let label = self.blocks[n];
         self.asm.bind(label);
         self.done = 0;
-        (self.lazy, self.held) = self.flags_at(n);
+        (self.lazy, self.held, self.window) = self.start_of(n);
         let region = self.region;
         let block = &region.blocks[n];
         let live = self.facts.live_flags(region, n);
         self.in_loop = self.facts.in_loop(region, n);
-        for (insn, live) in block.insns.iter().zip(live) {
+        for (at, (insn, live)) in block.insns.iter().zip(live).enumerate() {
+            self.place = (n, at);
             let start = self.asm.code.len();
             (self.off, self.fop) = (insn.off, insn.known.fop);
             self.live = live;
@@ -199,6 +215,7 @@ impl Direct<'_> {
                 _ => self.refuse(),
             }
             self.done += 1;
+            self.follow_window(insn);
             self.mark(start, insn.off);
         }
         self.flush_note();
@@ -215,14 +232,15 @@ impl Direct<'_> {
         }
     }
 
-    fn flags_at(&mut self, n: usize) -> (Lazy, u8) {
+    /// The flags and the window at the start of a block.
+    fn start_of(&mut self, n: usize) -> (Lazy, u8, Option<Window>) {
         if self.facts.predecessors[n] <= 1 {
-            return self.inherited[n].take().unwrap_or((Lazy::Dead, 0));
+            return self.inherited[n].take().unwrap_or((Lazy::Dead, 0, None));
         }
         if !self.facts.flags_wanted[n] {
-            return (Lazy::Dead, 0);
+            return (Lazy::Dead, 0, None);
         }
-        (self.merged(n), 0)
+        (self.merged(n), 0, None)
     }
 
     /// Gives the translation up; what has been built so far is thrown away.

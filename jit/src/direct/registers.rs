@@ -21,10 +21,10 @@ pub const HOMES: [Reg; 8] = [RBX, RSI, RBP, R12, R9, R10, R11, R8];
 /// XMM0 and XMM1 are scratch.
 const XMM_POOL: std::ops::Range<Reg> = 2..16;
 
-/// A guest register in the home of another one, for the time of a region.
+/// A guest register, or what a window needs, in the home of another one, for the time of a region.
 #[derive(Clone, Copy)]
 pub struct Lodger {
-    guest: usize,
+    guest: Option<usize>,
     /// Whose home it is, and where that is.
     host: usize,
     home: Reg,
@@ -34,6 +34,8 @@ pub struct Lodger {
 pub struct Pins {
     pub general: [Option<Reg>; 16],
     pub lodgers: Vec<Lodger>,
+    /// Points to a window.
+    pub window: Option<Reg>,
     pub vector: [Option<Reg>; 16],
     /// Registers that some instruction of the region may write.
     pub written: u16,
@@ -42,11 +44,14 @@ pub struct Pins {
 
 /// How much more an instruction in a loop counts.
 const LOOP_WEIGHT: u64 = 8;
+/// Uses of a register in memory that cost as much as looking an address up.
+const SAVED_LOOKUP: u64 = 3;
 /// Uses that pay for moving two registers at the ways in and out.
 const MOVE: u64 = 6;
 
 impl Pins {
-    pub fn of(region: &Region, facts: &Facts) -> Self {
+    /// `savings`: lookups of memory that a register for windows would save.
+    pub fn of(region: &Region, facts: &Facts, savings: u64) -> Self {
         let mut info = InstructionInfoFactory::new();
         let (mut uses, mut vectors) = ([0u64; 16], [0u64; 16]);
         let (mut written, mut vector_written) = (0, 0);
@@ -71,31 +76,39 @@ impl Pins {
                 }
             }
         }
-        let lodgers = lodge(&uses);
+        let lodgers = lodge(&uses, savings);
         let mut general = [None; 16];
         for (n, home) in HOMES.into_iter().enumerate() {
             general[n] = Some(home);
         }
+        let mut window = None;
         for Lodger { guest, host, home } in &lodgers {
-            general[*guest] = Some(*home);
             general[*host] = None;
+            match guest {
+                Some(guest) => general[*guest] = Some(*home),
+                None => window = Some(*home),
+            }
         }
         let vector = assign(&vectors, XMM_POOL);
-        Self { general, lodgers, vector, written, vector_written }
+        Self { general, lodgers, window, vector, written, vector_written }
     }
 }
 
-/// Gives the most used of R8 to R15 the homes of the least used others, but not that of the stack pointer.
-fn lodge(uses: &[u64; 16]) -> Vec<Lodger> {
-    let mut guests: Vec<usize> = (8..16).collect();
-    guests.sort_by_key(|n| std::cmp::Reverse(uses[*n]));
+/// Gives a window, if it saves so much, and the most used of R8 to R15 the homes of the least used others, but not that of
+/// the stack pointer.
+fn lodge(uses: &[u64; 16], savings: u64) -> Vec<Lodger> {
+    let mut guests: Vec<(Option<usize>, u64)> = (8..16).map(|n| (Some(n), uses[n])).collect();
+    guests.sort_by_key(|(_, uses)| std::cmp::Reverse(*uses));
+    guests.insert(0, (None, SAVED_LOOKUP * savings));
     let mut hosts: Vec<usize> = (0..8).filter(|n| *n != super::stack::SP).collect();
     hosts.sort_by_key(|n| uses[*n]);
-    let pairs = guests.into_iter().zip(hosts);
-    pairs
-        .take_while(|(guest, host)| uses[*guest] >= uses[*host] + MOVE)
-        .map(|(guest, host)| Lodger { guest, host, home: HOMES[host] })
-        .collect()
+    let mut hosts = hosts.into_iter().peekable();
+    let mut lodgers = Vec::new();
+    for (guest, worth) in guests {
+        let Some(host) = hosts.next_if(|host| worth >= uses[*host] + MOVE) else { continue };
+        lodgers.push(Lodger { guest, host, home: HOMES[host] });
+    }
+    lodgers
 }
 
 /// Gives the most used registers what the pool has.
@@ -192,7 +205,7 @@ impl Direct<'_> {
     /// Brings the guest's registers to where all regions expect them. Flags stay.
     pub fn check_out(&mut self) {
         for Lodger { guest, host, home } in self.lodgers.clone() {
-            if self.written >> guest & 1 != 0 {
+            if let Some(guest) = guest.filter(|guest| self.written >> guest & 1 != 0) {
                 self.asm.store(Width::Q, slot_of(guest), home);
             }
             self.asm.load(Width::Q, home, slot_of(host));
@@ -208,7 +221,9 @@ impl Direct<'_> {
     pub fn check_in(&mut self) {
         for Lodger { guest, host, home } in self.lodgers.clone() {
             self.asm.store(Width::Q, slot_of(host), home);
-            self.asm.load(Width::Q, home, slot_of(guest));
+            if let Some(guest) = guest {
+                self.asm.load(Width::Q, home, slot_of(guest));
+            }
         }
         for n in 0..16 {
             if let Some(pin) = self.vectors[n] {

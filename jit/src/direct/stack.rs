@@ -17,13 +17,19 @@ impl Direct<'_> {
     /// The value on top of the stack into RAX.
     pub fn load_top(&mut self) {
         let w = self.address_width();
-        self.get(w, RAX, SP);
-        self.probe(self.slot_bytes() as u32, false, SP);
-        self.asm.load(w, RAX, at(RAX, 0));
+        let place = self.reach().unwrap_or_else(|| {
+            self.get(w, RAX, SP);
+            self.probe(self.slot_bytes() as u32, false, SP);
+            at(RAX, 0)
+        });
+        self.asm.load(w, RAX, place);
     }
 
-    /// Where the next push goes, in this process, into RAX. Changes RCX and RDX.
-    fn below_top(&mut self) {
+    /// Where the next push goes, in this process. Changes RAX, RCX and RDX.
+    fn below_top(&mut self) -> Mem {
+        if let Some(place) = self.reach() {
+            return place;
+        }
         let (w, bytes) = (self.address_width(), self.slot_bytes());
         match self.pins[SP] {
             Some(pin) => self.asm.lea(w, RAX, beside(pin, -bytes)),
@@ -33,15 +39,16 @@ impl Direct<'_> {
             }
         }
         self.probe(bytes as u32, true, SP);
+        at(RAX, 0)
     }
 
     /// Pushes RIP at an offset of the region.
     pub fn push_rip(&mut self, off: i64) {
         self.rescue(SP);
-        self.below_top();
+        let place = self.below_top();
         self.rip(RCX, off);
         let w = self.address_width();
-        self.asm.store(w, at(RAX, 0), RCX);
+        self.asm.store(w, place, RCX);
         self.move_by(SP, -self.slot_bytes());
     }
 }
@@ -51,20 +58,20 @@ fn push(d: &mut Direct<'_>, i: &Instruction) {
     d.rescue_if_live(&[SP]);
     match i.op0_kind() {
         OpKind::Register => {
-            d.below_top();
+            let place = d.below_top();
             let slot = number(i.op0_register());
             match d.pins[slot] {
-                Some(pin) => d.asm.store(w, at(RAX, 0), pin),
+                Some(pin) => d.asm.store(w, place, pin),
                 None => {
                     d.get(Width::Q, RCX, slot);
-                    d.asm.store(w, at(RAX, 0), RCX);
+                    d.asm.store(w, place, RCX);
                 }
             }
         }
         _ => {
-            d.below_top();
+            let place = d.below_top();
             d.asm.constant(RCX, i.immediate(0));
-            d.asm.store(w, at(RAX, 0), RCX);
+            d.asm.store(w, place, RCX);
         }
     }
     d.move_by(SP, -d.slot_bytes());

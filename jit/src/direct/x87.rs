@@ -209,7 +209,7 @@ impl Direct<'_> {
     fn encode_x87(&mut self, i: &Instruction) {
         let mut new = *i;
         if memory::has(i) {
-            super::generic::point_at(&mut new, RAX);
+            super::generic::point_at(&mut new, at(RAX, 0));
         }
         if !self.asm.instruction(&new) {
             self.refuse();
