@@ -84,6 +84,8 @@ struct Heat {
     samples: u32,
     /// How often code of it has gone stale.
     stale: u32,
+    /// Windows in its code would cross pages.
+    windowless: bool,
     never_direct: bool,
     never_optimised: bool,
 }
@@ -224,12 +226,12 @@ impl Translations {
     }
 
     /// Translates directly, at once.
-    fn translate_directly(&mut self, place: &Place<'_>) -> Option<()> {
+    fn translate_directly(&mut self, place: &Place<'_>, windows: bool) -> Option<()> {
         let start = cpu_time();
         let begins = |site: Site| self.begins.contains_key(&site);
         let (region, spans) = form(place, &DIRECT, &begins)?;
         let facts = Facts::of(&region);
-        let translated = direct::translate(&region, &facts, self.wants_notes());
+        let translated = direct::translate(&region, &facts, windows, self.wants_notes());
         let Some(translated) = translated else {
             self.report.refused.fetch_add(1, Relaxed);
             return None;
@@ -331,13 +333,13 @@ impl Tier for Translations {
         let rank = place.region.and_then(|id| self.kept.get(&id)).map(|kept| kept.rank);
         let heat = self.heat.entry(place.site).or_default();
         heat.samples = heat.samples.saturating_add(1);
-        let Heat { samples, stale, never_direct, never_optimised } = *heat;
+        let Heat { samples, stale, never_direct, never_optimised, windowless } = *heat;
         if stale > MAX_STALE || rank == Some(Rank::Optimised) {
             return;
         }
         let hot = samples >= self.options.threshold || place.wanted;
         if rank.is_none() && !never_direct && hot && self.options.direct {
-            let done = self.translate_directly(place);
+            let done = self.translate_directly(place, !windowless);
             self.heat.entry(place.site).or_default().never_direct = done.is_none();
         }
         if !never_optimised && samples >= self.options.optimise && self.pending.len() < MAX_PENDING {
@@ -374,11 +376,15 @@ impl Tier for Translations {
         match why {
             Retired::Stale => {
                 let heat = self.heat.entry(kept.site).or_default();
-                *heat = Heat { stale: heat.stale + 1, ..Heat::default() };
+                *heat = Heat { stale: heat.stale + 1, windowless: heat.windowless, ..Heat::default() };
                 self.report.stale.fetch_add(1, Relaxed);
             }
             Retired::Replaced => {
                 self.report.replaced.fetch_add(1, Relaxed);
+            }
+            Retired::Straddles => {
+                let heat = self.heat.entry(kept.site).or_default();
+                *heat = Heat { stale: heat.stale, windowless: true, ..Heat::default() };
             }
         }
         self.report.code_bytes.store(self.arena.used() as u64, Relaxed);

@@ -4,7 +4,7 @@
 use super::cache::CodeCache;
 use super::exception::Why;
 use super::op::{Faulted, Op, OpRef};
-use super::regions::Link;
+use super::regions::{Link, Seen};
 use super::tlb::{Bank, Tlb};
 use super::word::{RIP_BASE, Regs, SEG_BASE, Word};
 use crate::isa::cpuid::component;
@@ -77,6 +77,8 @@ pub struct Cpu {
     pub why: Why,
     /// The link that compiled code has left through.
     pub link: *const Link,
+    /// Of the region that compiled code has left with [`super::tier::Leave::Straddle`].
+    pub straddler: *const Seen,
     /// Compiled code has come to the block at RIP often enough, and there is none for it.
     pub wanted: bool,
     /// The host's MXCSR is the guest's, see [`Cpu::load_float`].
@@ -137,6 +139,7 @@ impl Cpu {
             link_from: OpRef::NONE,
             why: Why::Lookup,
             link: std::ptr::null(),
+            straddler: std::ptr::null(),
             wanted: false,
             float_loaded: false,
             x87_loaded: false,

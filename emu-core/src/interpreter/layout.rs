@@ -33,6 +33,8 @@ pub const JUMP_GENERATION: usize = offset_of!(Jump, generation);
 pub const JUMP_CODE: usize = offset_of!(Jump, code);
 /// The [`super::tier::Link`] that led nowhere, to be set when leaving for it.
 pub const LINK: usize = offset_of!(Cpu, link);
+/// The region's [`super::tier::Seen`], to be set when leaving with [`super::tier::Leave::Straddle`].
+pub const STRADDLER: usize = offset_of!(Cpu, straddler);
 /// A byte: not 0 if SSE instructions must be left to the interpreter. Read only.
 pub const SSE_TRAP: usize = offset_of!(Cpu, sse_trap);
 /// The guest's MXCSR. Read only.

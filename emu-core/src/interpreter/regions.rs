@@ -87,6 +87,9 @@ impl Link {
 pub struct Seen {
     pub(super) generation: Cell<u64>,
     pub(super) base: Cell<u64>,
+    /// The region's own slot, and how often it has left with [`Leave::Straddle`].
+    slot: Cell<u32>,
+    straddled: Cell<u32>,
 }
 
 impl Seen {
@@ -96,7 +99,8 @@ impl Seen {
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { generation: Cell::new(u64::MAX), base: Cell::new(0) }
+        let (slot, straddled) = (Cell::new(NO_REGION), Cell::new(0));
+        Self { generation: Cell::new(u64::MAX), base: Cell::new(0), slot, straddled }
     }
 }
 
@@ -257,11 +261,37 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
             Leave::Check => {}
             Leave::Float if cpu.load_float() => {}
             Leave::X87 if cpu.load_x87() => {}
-            Leave::Interpret | Leave::Miss | Leave::Fault | Leave::Float | Leave::X87 => {
+            Leave::Interpret
+            | Leave::Miss
+            | Leave::Straddle
+            | Leave::Fault
+            | Leave::Float
+            | Leave::X87 => {
+                if leave == Leave::Straddle {
+                    count_straddle(cpu);
+                }
                 cpu.unload();
                 return (cpu.cache.regions.original(at))(cpu, at);
             }
         }
+    }
+}
+
+/// Times that a region may leave with [`Leave::Straddle`] until it is given up.
+const STRADDLES: u32 = 32;
+
+/// A region has looked at memory on both sides of the end of a page at once. If it does so often, it must not.
+#[cold]
+fn count_straddle(cpu: &mut Cpu) {
+    let seen = std::mem::replace(&mut cpu.straddler, std::ptr::null());
+    if seen.is_null() {
+        return;
+    }
+    // SAFETY: the region that compiled code has just left has set it, and none was taken out since.
+    let seen = unsafe { &*seen };
+    seen.straddled.set(seen.straddled.get() + 1);
+    if seen.straddled.get() == STRADDLES {
+        cpu.cache.drop_region(seen.slot.get(), Retired::Straddles);
     }
 }
 
@@ -365,6 +395,9 @@ pub(super) fn install(cpu: &mut Cpu, region: Region) -> bool {
         frames,
         id: region.id,
     });
+    if let Some(installed) = cpu.cache.regions.get(slot) {
+        installed.seen.slot.set(slot);
+    }
     for span in &region.spans {
         cpu.guard_code(span.frame);
         cpu.cache.cover(span.frame, granules(span.offset, span.bytes.len() as u64), slot);

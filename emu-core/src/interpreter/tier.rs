@@ -46,6 +46,8 @@ pub enum Retired {
     Stale,
     /// Another one has taken its place.
     Replaced,
+    /// It has left with [`Leave::Straddle`] too often.
+    Straddles,
 }
 
 /// What compiled code answers: how to go on, and for what reason. RIP, registers, lazy flags and the budget are in the
@@ -72,11 +74,14 @@ pub enum Leave {
     /// The region at RIP has x87 instructions: the guest's x87 state must be in the host's unit. Nothing has been done
     /// yet.
     X87 = 8,
+    /// The interpreter must execute the instruction at RIP: memory that the region has looked at as one lies in two
+    /// pages.
+    Straddle = 9,
 }
 
 impl Leave {
     /// How many there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
     /// All of them by number, with what they are called.
     pub const ALL: [(Self, &str); Self::COUNT] = [
         (Self::Onward, "direct branch out"),
@@ -88,6 +93,7 @@ impl Leave {
         (Self::Float, "rounding to load"),
         (Self::Check, "page to check"),
         (Self::X87, "x87 state to load"),
+        (Self::Straddle, "window in two pages"),
     ];
 
     /// Nothing else is ever answered; if it were, the interpreter would be right.

@@ -59,6 +59,15 @@ pub enum Stub {
         /// What the stack pointer moves by, if the address is on the stack.
         popped: i32,
     },
+    /// A cell does not know the page of a window, or not all of it lies there: RAX is the linear address.
+    NoWindow {
+        label: Label,
+        found: Label,
+        cell: usize,
+        size: u32,
+        write: bool,
+        exit: Exit,
+    },
     /// A cell that does not know the page: RAX is the linear address.
     Miss {
         label: Label,
@@ -170,6 +179,11 @@ impl Direct<'_> {
         self.asm.jcc(condition, label);
         let exit = self.exit(Leave::Miss);
         self.stubs.push(Stub::Exit { label, exit });
+    }
+
+    pub fn no_window(&mut self, label: Label, found: Label, cell: usize, size: u32, write: bool) {
+        let exit = self.exit(Leave::Miss);
+        self.stubs.push(Stub::NoWindow { label, found, cell, size, write, exit });
     }
 
     pub fn miss(&mut self, label: Label, found: Label, cell: usize, size: u32, write: bool) {
@@ -285,6 +299,22 @@ impl Direct<'_> {
         self.asm.ret();
     }
 
+    fn write_no_window(&mut self, found: Label, cell: usize, size: u32, write: bool, exit: &Exit) {
+        let whole = self.asm.label();
+        self.asm.mov(Width::D, RCX, RAX);
+        self.asm.alu_imm(Width::D, Alu::And, RCX, 4095);
+        self.asm.alu_imm(Width::D, Alu::Cmp, RCX, 4096 - size as i32);
+        self.asm.jcc(cc::BE, whole);
+        self.asm.constant(RCX, &raw const *self.seen as u64);
+        self.asm.store(Width::Q, of_cpu(layout::STRADDLER), RCX);
+        self.write_exit(&Exit { how: Leave::Straddle, ..exit.clone() });
+        self.asm.bind(whole);
+        self.asm.lea(Width::Q, RDX, of_cpu(cell));
+        self.asm.call_routine(Routine::Probe { size: 1, write });
+        self.asm.jcc(cc::NE, found);
+        self.write_exit(exit);
+    }
+
     pub fn write_stubs(&mut self) {
         self.asm.cold = self.asm.code.len();
         self.write_out();
@@ -317,6 +347,11 @@ impl Direct<'_> {
                 Stub::Unknown { label, exit, popped } => {
                     self.asm.bind(label);
                     self.write_unknown(&exit, popped);
+                    exit.off
+                }
+                Stub::NoWindow { label, found, cell, size, write, exit } => {
+                    self.asm.bind(label);
+                    self.write_no_window(found, cell, size, write, &exit);
                     exit.off
                 }
                 Stub::Miss { label, found, cell, size, write, exit } => {

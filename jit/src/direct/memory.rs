@@ -99,6 +99,18 @@ impl Direct<'_> {
             self.lose_flags();
             return self.miss_if(cc::E);
         }
+        let (miss, found, cell) = self.ask_cell(size, write, cell);
+        self.miss(miss, found, cell, size, write);
+    }
+
+    /// As [`Self::probe`], for all `size` bytes of a window.
+    pub fn probe_window(&mut self, size: u32, write: bool, cell: usize) {
+        let (miss, found, cell) = self.ask_cell(size, write, cell);
+        self.no_window(miss, found, cell, size, write);
+    }
+
+    /// Where to go if the cell does not know the page, and from there; and where the cell is.
+    fn ask_cell(&mut self, size: u32, write: bool, cell: usize) -> (Label, Label, usize) {
         let cell = layout::cell(self.region.user, write, cell);
         self.asm.mov(Width::Q, RDX, RAX);
         self.asm.alu_mem(Width::Q, Alu::Xor, RDX, of_cpu(cell + layout::TLB_TAG));
@@ -107,7 +119,6 @@ impl Direct<'_> {
         let miss = self.asm.label();
         self.asm.jcc(cc::A, miss);
         self.asm.alu_mem(Width::Q, Alu::Add, RAX, of_cpu(cell + layout::TLB_ADDEND));
-        let found = self.asm.here();
-        self.miss(miss, found, cell, size, write);
+        (miss, self.asm.here(), cell)
     }
 }

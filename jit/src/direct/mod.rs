@@ -125,12 +125,12 @@ pub struct Direct<'a> {
     marks: Option<Vec<Mark>>,
 }
 
-/// Builds the code of a region; with `marks`, and notes which of it is for which instruction. `None` if something about
+/// Builds the code of a region, with `windows` or without; with `marks`, and notes which of it is for which instruction. `None` if something about
 /// the region was not as foreseen.
-pub fn translate(region: &Region, facts: &Facts, marks: bool) -> Option<Translated> {
+pub fn translate(region: &Region, facts: &Facts, windows: bool, marks: bool) -> Option<Translated> {
     let accesses = window::accesses(region);
     let weight = |n| if facts.in_loop(region, n) { 4 } else { 1 };
-    let savings = window::savings(region, &accesses, weight);
+    let savings = if windows { window::savings(region, &accesses, weight) } else { 0 };
     let Pins { general, lodgers, window, vector, written, vector_written } =
         Pins::of(region, facts, savings);
     let mut asm = Asm::new();

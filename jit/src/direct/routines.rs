@@ -5,7 +5,6 @@
 
 use super::asm::*;
 use super::registers::{BUDGET, HOMES};
-use super::window;
 use emu_core::interpreter::layout;
 use emu_core::interpreter::tier::{self, Leave, Link};
 use emu_core::isa::simd::mxcsr;
@@ -52,8 +51,7 @@ impl Routines {
         let optimised = begin(&mut asm);
         write_optimised(&mut asm);
         let mut probes = Vec::new();
-        let sizes = SIZES.into_iter().chain(window::SIZES.into_iter().filter(|size| !SIZES.contains(size)));
-        for (size, write) in sizes.flat_map(|size| [(size, false), (size, true)]) {
+        for (size, write) in SIZES.into_iter().flat_map(|size| [(size, false), (size, true)]) {
             probes.push((Routine::Probe { size, write }, begin(&mut asm)));
             write_probe(&mut asm, size, write, true);
             probes.push((Routine::Tlb { size, write }, begin(&mut asm)));

@@ -10,8 +10,8 @@ use crate::region::{Insn, Region};
 use emu_core::interpreter::Mode;
 use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 
-/// Sizes of windows, in bytes. Larger ones cross the end of a page more often, which is the interpreter's.
-pub const SIZES: [u8; 4] = [16, 32, 64, 96];
+/// The most bytes of a window. Larger ones cross the end of a page more often, which is the interpreter's.
+const MAX: i64 = 96;
 
 /// An access whose address is a base register and a displacement.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +113,7 @@ fn plan(insns: &[Insn], accesses: &[Option<Access>], mode: Mode) -> Option<(Wind
         if let Some(access) = access.filter(|access| access.base == base) {
             let start = access.disp + moved;
             let (from, to) = (low.min(start), high.max(start + i64::from(access.size)));
-            if to - from > i64::from(SIZES[SIZES.len() - 1]) {
+            if to - from > MAX {
                 break;
             }
             (low, high, write, served) = (from, to, write | access.write, served + 1);
@@ -124,9 +124,8 @@ fn plan(insns: &[Insn], accesses: &[Option<Access>], mode: Mode) -> Option<(Wind
             Change::Unknown => break,
         }
     }
-    let size = SIZES.into_iter().map(i64::from).find(|size| *size >= high - low)?;
-    let short = i32::try_from(low).is_ok() && i32::try_from(low + size).is_ok();
-    (served > 1 && short).then_some((Window { base, low, high: low + size, write }, served))
+    let short = i32::try_from(low).is_ok() && i32::try_from(high).is_ok();
+    (served > 1 && short).then_some((Window { base, low, high, write }, served))
 }
 
 /// Lookups that windows would save in a region, counting a block as often as `weight` says.
@@ -163,7 +162,7 @@ impl Direct<'_> {
             let w = self.address_width();
             self.get(Width::Q, RAX, base);
             self.asm.lea(w, RAX, beside(RAX, window.low as i32));
-            self.probe((window.high - window.low) as u32, window.write, base);
+            self.probe_window((window.high - window.low) as u32, window.write, base);
             self.asm.mov(Width::Q, register, RAX);
             self.window = Some(window);
         }
