@@ -108,6 +108,9 @@ pub enum Routine {
     Probe { size: u8, write: bool },
     /// Called: as `Probe`, for an access that no cell is kept for.
     Tlb { size: u8, write: bool },
+    /// Called: as `Probe` for the write of a byte, but page tables are not looked at: that would make the page dirty, and
+    /// the write is only yet to come.
+    Foresee,
     /// Called: RAX: an address. ZF is set if the jump cache knows it: then RDX is the code, and RIP_BASE goes there.
     /// Changes RCX.
     Lookup,

@@ -65,7 +65,8 @@ pub enum Stub {
         found: Label,
         cell: usize,
         size: u32,
-        write: bool,
+        /// Probes for one byte.
+        probe: Routine,
         exit: Exit,
     },
     /// A cell that does not know the page: RAX is the linear address.
@@ -181,9 +182,9 @@ impl Direct<'_> {
         self.stubs.push(Stub::Exit { label, exit });
     }
 
-    pub fn no_window(&mut self, label: Label, found: Label, cell: usize, size: u32, write: bool) {
+    pub fn no_window(&mut self, label: Label, found: Label, cell: usize, size: u32, probe: Routine) {
         let exit = self.exit(Leave::Miss);
-        self.stubs.push(Stub::NoWindow { label, found, cell, size, write, exit });
+        self.stubs.push(Stub::NoWindow { label, found, cell, size, probe, exit });
     }
 
     pub fn miss(&mut self, label: Label, found: Label, cell: usize, size: u32, write: bool) {
@@ -299,7 +300,7 @@ impl Direct<'_> {
         self.asm.ret();
     }
 
-    fn write_no_window(&mut self, found: Label, cell: usize, size: u32, write: bool, exit: &Exit) {
+    fn write_no_window(&mut self, found: Label, cell: usize, size: u32, probe: Routine, exit: &Exit) {
         let whole = self.asm.label();
         self.asm.mov(Width::D, RCX, RAX);
         self.asm.alu_imm(Width::D, Alu::And, RCX, 4095);
@@ -310,7 +311,7 @@ impl Direct<'_> {
         self.write_exit(&Exit { how: Leave::Straddle, ..exit.clone() });
         self.asm.bind(whole);
         self.asm.lea(Width::Q, RDX, of_cpu(cell));
-        self.asm.call_routine(Routine::Probe { size: 1, write });
+        self.asm.call_routine(probe);
         self.asm.jcc(cc::NE, found);
         self.write_exit(exit);
     }
@@ -349,9 +350,9 @@ impl Direct<'_> {
                     self.write_unknown(&exit, popped);
                     exit.off
                 }
-                Stub::NoWindow { label, found, cell, size, write, exit } => {
+                Stub::NoWindow { label, found, cell, size, probe, exit } => {
                     self.asm.bind(label);
-                    self.write_no_window(found, cell, size, write, &exit);
+                    self.write_no_window(found, cell, size, probe, &exit);
                     exit.off
                 }
                 Stub::Miss { label, found, cell, size, write, exit } => {

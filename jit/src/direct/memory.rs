@@ -103,10 +103,12 @@ impl Direct<'_> {
         self.miss(miss, found, cell, size, write);
     }
 
-    /// As [`Self::probe`], for all `size` bytes of a window.
-    pub fn probe_window(&mut self, size: u32, write: bool, cell: usize) {
+    /// As [`Self::probe`], for all `size` bytes of a window. If it is written to, that may be done by the current
+    /// instruction (`now`) or by later ones.
+    pub fn probe_window(&mut self, size: u32, write: bool, now: bool, cell: usize) {
+        let probe = if write && !now { Routine::Foresee } else { Routine::Probe { size: 1, write } };
         let (miss, found, cell) = self.ask_cell(size, write, cell);
-        self.no_window(miss, found, cell, size, write);
+        self.no_window(miss, found, cell, size, probe);
     }
 
     /// Where to go if the cell does not know the page, and from there; and where the cell is.

@@ -57,7 +57,7 @@ pub fn know(i: &Instruction, bytes: &[u8], off: i64, mode: Mode) -> Option<Known
 /// How the instruction is translated, if it is known.
 fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     if !generic::offered(i, mode) {
-        return None;
+        return special::pick(i, mode);
     }
     branch::pick(i, mode)
         .or_else(|| stack::pick(i, mode))

@@ -53,10 +53,12 @@ impl Routines {
         let mut probes = Vec::new();
         for (size, write) in SIZES.into_iter().flat_map(|size| [(size, false), (size, true)]) {
             probes.push((Routine::Probe { size, write }, begin(&mut asm)));
-            write_probe(&mut asm, size, write, true);
+            write_probe(&mut asm, size, write, true, true);
             probes.push((Routine::Tlb { size, write }, begin(&mut asm)));
-            write_probe(&mut asm, size, write, false);
+            write_probe(&mut asm, size, write, false, true);
         }
+        probes.push((Routine::Foresee, begin(&mut asm)));
+        write_probe(&mut asm, 1, true, true, false);
         asm.link()?;
         let mut offsets = vec![
             (Routine::Unlinked, unlinked),
@@ -222,8 +224,8 @@ fn write_lookup(asm: &mut Asm) {
     asm.ret();
 }
 
-/// The TLB itself, and on a miss the page tables.
-fn write_probe(asm: &mut Asm, size: u8, write: bool, cell: bool) {
+/// The TLB itself, which fills a `cell`, and on a miss the page tables, if it shall `walk` them.
+fn write_probe(asm: &mut Asm, size: u8, write: bool, cell: bool, walk: bool) {
     const PAGE: i32 = 4096;
     let table = if write { layout::TLB_WRITE } else { layout::TLB_READ };
     let entry = layout::TLB_ENTRY_BYTES.trailing_zeros();
@@ -249,6 +251,10 @@ fn write_probe(asm: &mut Asm, size: u8, write: bool, cell: bool) {
     asm.test(Width::Q, RSP, RSP); // ZF is clear
     asm.ret();
     asm.bind(miss);
+    if !walk {
+        asm.alu(Width::D, Alu::Cmp, RAX, RAX); // ZF is set
+        return asm.ret();
+    }
     // The region's call has made RSP a multiple of 16; these are eight registers.
     const KEPT_HERE: [Reg; 3] = [RAX, RDX, RDI];
     KEPT_HERE.iter().chain(&LOST).for_each(|reg| asm.push(*reg));

@@ -265,10 +265,88 @@ fn shift_by_cl(d: &mut Direct<'_>, i: &Instruction) {
     d.set_lazy(Lazy::Known, 0);
 }
 
-fn idle(i: &Instruction) -> bool {
+/// BSF and BSR, which TZCNT and LZCNT are to processors without them: nothing is found in 0, the register stays, and ZF
+/// says so. The other flags stay, as on AMD's processors and in the interpreter.
+fn scan(d: &mut Direct<'_>, i: &Instruction) {
+    const ZF: i32 = (rflags::ZF as i32) << 8;
+    let Some(w) = width(i, 0) else { return d.refuse() };
+    if d.live {
+        d.know();
+    }
+    let slot = number(i.op0_register());
+    d.operand_in_rcx(i, 1, w);
+    let forward = matches!(i.mnemonic(), Mnemonic::Bsf | Mnemonic::Tzcnt);
+    d.asm.rr(w, &[0x0F, if forward { 0xBC } else { 0xBD }], RDX, RCX);
+    d.get(Width::Q, RAX, slot);
+    d.asm.rr(Width::Q, &[0x0F, 0x45], RAX, RDX); // cmovne
+    d.set(slot, RAX);
+    if !d.live {
+        return d.dead();
+    }
+    d.asm.bytes(&[0x0F, 0x94, 0xC1]); // sete cl
+    d.asm.movzx(Width::B, RCX, RCX);
+    d.asm.shift(Width::D, Shift::Shl, RCX, ZF.trailing_zeros() as u8);
+    d.asm.alu_imm(Width::D, Alu::And, FA, !ZF);
+    d.asm.alu(Width::D, Alu::Or, FA, RCX);
+    d.set_lazy(Lazy::Known, 0);
+}
+
+/// BT, BTS, BTR and BTC of a bit string in memory, by a register: only CF changes.
+fn bit_of_string(d: &mut Direct<'_>, i: &Instruction) {
+    let Some(w) = width(i, 0) else { return d.refuse() };
+    let (slot, log2_bytes) = (number(i.op1_register()), w as u8);
+    let write = i.mnemonic() != Mnemonic::Bt;
+    if d.live {
+        d.know();
+    }
+    d.address(i);
+    d.get(Width::Q, RCX, slot);
+    if w == Width::D {
+        d.asm.rr(Width::Q, &[0x63], RCX, RCX); // movsxd
+    }
+    d.asm.shift(Width::Q, Shift::Sar, RCX, log2_bytes + 3);
+    let addresses = d.address_width();
+    d.asm.lea_indexed(addresses, RAX, Some(RAX), RCX, log2_bytes, 0);
+    d.probe(1 << log2_bytes, write, memory::cell_of(i));
+    d.get(Width::Q, RCX, slot);
+    d.asm.load(w, RDX, at(RAX, 0));
+    let opcode = match i.mnemonic() {
+        Mnemonic::Bts => 0xAB,
+        Mnemonic::Btr => 0xB3,
+        Mnemonic::Btc => 0xBB,
+        _ => 0xA3,
+    };
+    d.asm.rr(w, &[0x0F, opcode], RCX, RDX);
+    if d.live {
+        d.asm.bytes(&[0x0F, 0x92, 0xC1]); // setc cl
+        d.asm.movzx(Width::B, RCX, RCX);
+        d.asm.shift(Width::D, Shift::Shl, RCX, 8);
+        d.asm.alu_imm(Width::D, Alu::And, FA, !((rflags::CF as i32) << 8));
+        d.asm.alu(Width::D, Alu::Or, FA, RCX);
+    }
+    if write {
+        d.asm.store(w, at(RAX, 0), RDX);
+    }
+    if !d.live {
+        return d.dead();
+    }
+    d.set_lazy(Lazy::Known, 0);
+}
+
+/// Whether an instruction is BSF or BSR, also where it is decoded as what newer processors make of it.
+fn scans(i: &Instruction, mode: Mode) -> bool {
+    match i.mnemonic() {
+        Mnemonic::Bsf | Mnemonic::Bsr => true,
+        Mnemonic::Tzcnt | Mnemonic::Lzcnt => !offered(i, mode),
+        _ => false,
+    }
+}
+
+/// Hints, which do nothing, and access no memory.
+pub fn idle(i: &Instruction) -> bool {
     use Mnemonic::*;
     match i.mnemonic() {
-        Nop | Endbr64 | Endbr32 | Lfence | Mfence | Sfence | Prefetchnta | Prefetcht0 | Prefetcht1
+        Nop | Reservednop | Endbr64 | Endbr32 | Lfence | Mfence | Sfence | Prefetchnta | Prefetcht0 | Prefetcht1
         | Prefetcht2 | Prefetchw => true,
         // F3 90 with a REX prefix may be XCHG.
         Pause => i.len() == 2,
@@ -277,7 +355,8 @@ fn idle(i: &Instruction) -> bool {
 }
 
 pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
-    if !offered(i, mode) {
+    let scans = scans(i, mode);
+    if !scans && !offered(i, mode) {
         return None;
     }
     if idle(i) {
@@ -285,7 +364,7 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     }
     let high = (0..i.op_count()).any(|n| i.op_kind(n) == OpKind::Register && is_high_byte(i.op_register(n)));
     let general = (0..i.op_count()).all(|n| i.op_kind(n) != OpKind::Register || i.op_register(n).is_gpr());
-    if high || !general || i.has_rep_prefix() || i.has_repne_prefix() {
+    if high || !general || (!scans && (i.has_rep_prefix() || i.has_repne_prefix())) {
         return None;
     }
     let in_memory = memory::has(i);
@@ -293,8 +372,13 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
         return None;
     }
     let wide = i.op_count() > 0 && matches!(width(i, 0), Some(Width::D | Width::Q));
-    let by_cl = i.op_count() == 2 && i.op1_kind() == OpKind::Register;
+    let by_register = i.op_count() == 2 && i.op1_kind() == OpKind::Register;
     Some(match i.mnemonic() {
+        _ if scans && wide => scan,
+        _ if scans => return None,
+        Mnemonic::Bt | Mnemonic::Bts | Mnemonic::Btr | Mnemonic::Btc if in_memory && by_register && wide => {
+            bit_of_string
+        }
         Mnemonic::Lea => lea,
         Mnemonic::Xchg => xchg,
         Mnemonic::Xadd if in_memory => xadd,
@@ -304,7 +388,7 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
         Mnemonic::Div if wide => divide,
         Mnemonic::Idiv if wide => divide_signed,
         // CF of counts beyond the width differs between makers.
-        Mnemonic::Shl | Mnemonic::Sal | Mnemonic::Shr | Mnemonic::Sar if by_cl && wide => shift_by_cl,
+        Mnemonic::Shl | Mnemonic::Sal | Mnemonic::Shr | Mnemonic::Sar if by_register && wide => shift_by_cl,
         Mnemonic::Cbw => |d, _| extend_accumulator(d, &[0x66, 0x98]),
         Mnemonic::Cwde => |d, _| extend_accumulator(d, &[0x98]),
         Mnemonic::Cdqe => |d, _| extend_accumulator(d, &[0x48, 0x98]),

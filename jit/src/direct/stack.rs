@@ -3,7 +3,7 @@
 use super::asm::*;
 use super::registers::number;
 use super::{Direct, Emit, memory};
-use emu_core::interpreter::Mode;
+use emu_core::interpreter::{Mode, layout};
 use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
 
 pub const SP: usize = 4;
@@ -68,6 +68,15 @@ fn push(d: &mut Direct<'_>, i: &Instruction) {
                 }
             }
         }
+        OpKind::Memory => {
+            d.address(i);
+            d.probe(d.slot_bytes() as u32, false, memory::cell_of(i));
+            d.asm.load(w, RAX, at(RAX, 0));
+            d.asm.store(Width::Q, of_cpu(layout::RIP), RAX);
+            let place = d.below_top();
+            d.asm.load(Width::Q, RCX, of_cpu(layout::RIP));
+            d.asm.store(w, place, RCX);
+        }
         _ => {
             let place = d.below_top();
             d.asm.constant(RCX, i.immediate(0));
@@ -105,11 +114,12 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     let immediate = i.op_count() == 1
         && !matches!(i.op0_kind(), OpKind::Register | OpKind::Memory)
         && i.op0_register() == Register::None;
+    let operand = memory::has(i) && memory::known(i, mode);
     Some(match i.mnemonic() {
-        Mnemonic::Push if own && (general || immediate) => push,
+        Mnemonic::Push if own && (general || immediate || operand) => push,
         Mnemonic::Pop if own && general => pop,
         Mnemonic::Leave if flat && matches!(i.code(), Code::Leaved | Code::Leaveq) => leave,
         _ => return None,
     })
-    .filter(|_| !memory::has(i))
+    .filter(|_| !memory::has(i) || operand)
 }

@@ -63,7 +63,8 @@ impl Access {
             && base.size() == slot as usize
             && i.memory_index() == Register::None
             && !matches!(i.memory_segment(), Register::FS | Register::GS)
-            && i.mnemonic() != Mnemonic::Lea;
+            && i.mnemonic() != Mnemonic::Lea
+            && !super::special::idle(i);
         let disp = i.memory_displacement64();
         let disp = if mode.long { disp as i64 } else { i64::from(disp as u32 as i32) };
         let access = InstructionInfoFactory::new().info(i).op_access(n);
@@ -162,7 +163,7 @@ impl Direct<'_> {
             let w = self.address_width();
             self.get(Width::Q, RAX, base);
             self.asm.lea(w, RAX, beside(RAX, window.low as i32));
-            self.probe_window((window.high - window.low) as u32, window.write, base);
+            self.probe_window((window.high - window.low) as u32, window.write, write, base);
             self.asm.mov(Width::Q, register, RAX);
             self.window = Some(window);
         }

@@ -249,7 +249,12 @@ impl<'a> Program<'a> {
             match self.numbers.below(8) {
                 0 => {
                     let skipped = self.run(3);
-                    body.extend([0x70 + self.numbers.below(16) as u8, skipped.len() as u8]);
+                    // Jcc, LOOPcc, LOOP or JrCXZ
+                    let transfer = match self.numbers.below(5) {
+                        0 => 0xE0 + self.numbers.below(4) as u8,
+                        _ => 0x70 + self.numbers.below(16) as u8,
+                    };
+                    body.extend([transfer, skipped.len() as u8]);
                     body.extend(skipped);
                 }
                 1 => {
@@ -258,7 +263,11 @@ impl<'a> Program<'a> {
                 }
                 2 => {
                     let register = self.numbers.below(3) as u8;
-                    body.push(0x50 + register);
+                    if self.numbers.one_in(3) {
+                        body.extend([0xFF, 0x73, self.numbers.next() as u8]); // [ebx + n]
+                    } else {
+                        body.push(0x50 + register);
+                    }
                     body.extend(self.run(2));
                     body.push(0x58 + register);
                 }
