@@ -253,9 +253,13 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
         match leave {
             Leave::Onward | Leave::Indirect | Leave::Budget => {
                 cpu.cache.regions.join(link, at, cpu.generation, base);
+                if is_wanted(at) {
+                    cpu.unload();
+                    return want(cpu);
+                }
                 if at.get().region.get() == NO_REGION {
                     cpu.unload();
-                    return if is_wanted(at) { want(cpu) } else { at };
+                    return at;
                 }
             }
             Leave::Check => {}
@@ -295,13 +299,17 @@ fn count_straddle(cpu: &mut Cpu) {
     }
 }
 
-/// Times that compiled code comes to a block without a region until the tier is asked for one, and until it is asked
-/// again.
+/// Times that compiled code or the run loop comes to a block without a region until the tier is asked for one, and until
+/// it is asked again.
 const WANTED: u8 = 12;
 const WANTED_AGAIN: u8 = 240;
 
-/// Compiled code has come to a block without a region once more: whether that was often enough.
-fn is_wanted(at: OpRef) -> bool {
+/// Execution has come to a block once more: whether that was often enough to ask for a region, if it has none.
+#[inline]
+pub(super) fn is_wanted(at: OpRef) -> bool {
+    if at.get().region.get() != NO_REGION {
+        return false;
+    }
     let missed = &at.get().missed;
     missed.set(missed.get() + 1);
     if missed.get() == WANTED_AGAIN {

@@ -5,6 +5,7 @@ use super::counters::Counters;
 use super::cpu::{Cpu, MAX_BLOCK};
 use super::exception::{Exception, Why, vector};
 use super::op::{Faulted, Op, OpRef};
+use super::regions::is_wanted;
 use super::system::interrupt::{self, Event, Source};
 use super::tier::Tier;
 use crate::memory::CODE;
@@ -276,6 +277,10 @@ impl Run<'_> {
             Ok(entry) => entry,
             Err(Faulted) => return self.settle(),
         };
+        // What comes after instructions that the run loop must see is reached from here only.
+        if self.tier.is_some() && is_wanted(entry) {
+            (self.wanted, self.used_up) = (true, true);
+        }
         if std::mem::take(&mut self.used_up) {
             self.consult(entry);
         }
