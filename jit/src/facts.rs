@@ -61,7 +61,7 @@ impl Facts {
             End::Branch { taken, next } => {
                 matches!(taken, Goal::Outside(_)) || matches!(next, Goal::Outside(_))
             }
-            End::Call { .. } | End::Return | End::Indirect | End::Interpret(_) => true,
+            End::Call { .. } | End::Return | End::Indirect | End::System | End::Interpret(_) => true,
         };
         let next = region.successors(block);
         leaves || next.iter().any(|next| self.flags_wanted[*next] || self.leads_back(block, *next))

@@ -23,6 +23,8 @@ pub struct Known {
     pub native: bool,
     /// For the interpreter.
     pub single: Option<Arc<Single>>,
+    /// That is a transfer, which ends its block.
+    pub transfers: bool,
     /// What an x87 instruction leaves in FOP.
     pub fop: u16,
 }
@@ -82,6 +84,8 @@ pub enum End {
     Return,
     /// JMP or CALL to an address in a register or in memory.
     Indirect,
+    /// A transfer that the interpreter executes.
+    System,
     /// The interpreter must execute the instruction here.
     Interpret(i64),
 }
@@ -122,7 +126,7 @@ impl Region {
                 if a == b { a.into_iter().collect() } else { a.into_iter().chain(b).collect() }
             }
             End::Return => self.returns.iter().map(|(_, block)| *block).collect(),
-            End::Indirect | End::Interpret(_) => Vec::new(),
+            End::Indirect | End::System | End::Interpret(_) => Vec::new(),
         }
     }
 
@@ -243,8 +247,11 @@ impl Scan<'_> {
                 self.unknown.insert(off);
                 return;
             };
-            let (next, instruction) = (insn.end(), insn.instruction);
+            let (next, instruction, transfers) = (insn.end(), insn.instruction, insn.known.transfers);
             self.insns.insert(off, insn);
+            if transfers {
+                return;
+            }
             match instruction.flow_control() {
                 FlowControl::Next => off = next,
                 FlowControl::ConditionalBranch => {
@@ -381,6 +388,7 @@ impl Scan<'_> {
             off = insn.end();
             let goal = |off| self.goal(off, starts);
             match insn.instruction.flow_control() {
+                _ if insn.known.transfers => break End::System,
                 FlowControl::Next if starts.binary_search(&off).is_ok() => break End::Goto(goal(off)),
                 FlowControl::Next => {}
                 FlowControl::ConditionalBranch => {

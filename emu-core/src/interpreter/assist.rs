@@ -15,12 +15,15 @@ use super::op::{Op, OpRef};
 use super::run::run_ops;
 use super::tier::Leave;
 use super::tlb::Bank;
+use super::word::RIP_BASE;
 use crate::isa::simd::mxcsr;
 use crate::isa::x87::control;
 use crate::isa::x87::status::{B, ES};
 use crate::memory::{PAGE_MASK, PAGE_SIZE};
 use crate::mmu::Intent;
+use crate::vcpu::{Activity, Shadow, rflags};
 use iced_x86::Mnemonic;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// One instruction for [`interpret`], decoded. Its address may be a constant of machine code while this lives.
 pub struct Single(Box<[Op; 2]>);
@@ -39,8 +42,19 @@ impl Single {
         if mnemonic(bytes, mode) == Mnemonic::Sti {
             return None;
         }
+        Self::lower(bytes, off, mode, false)
+    }
+
+    /// For [`transfer`]: SYSCALL, SYSRET or IRET, in the page; `None` if it is another instruction.
+    pub fn transfer(bytes: &[u8], off: u16, mode: Mode) -> Option<Self> {
+        use Mnemonic::{Iretd, Iretq, Syscall, Sysret, Sysretq};
+        matches!(mnemonic(bytes, mode), Syscall | Sysret | Sysretq | Iretd | Iretq)
+            .then(|| Self::lower(bytes, off, mode, true))?
+    }
+
+    fn lower(bytes: &[u8], off: u16, mode: Mode, ends: bool) -> Option<Self> {
         let Outcome::Block { ops, bytes: len } = lower_block(bytes, off, mode, 1) else { return None };
-        let op = ops.into_iter().next().filter(|op| !op.ends && op.len != 0)?;
+        let op = ops.into_iter().next().filter(|op| op.ends == ends && op.len != 0)?;
         let end = off.checked_add(len as u16)?;
         Some(Self(Box::new([op, stop_op(end, 1)])))
     }
@@ -83,6 +97,36 @@ pub unsafe extern "C" fn interpret(cpu: *mut Cpu, op: *const Op, x87: u32) -> u3
     };
     let again = |cpu: &mut Cpu| (!float || cpu.load_float()) && (!x87 || cpu.load_x87());
     if leave == DONE && !again(cpu) { Leave::Onward as u32 } else { leave }
+}
+
+/// Has the interpreter execute a transfer of [`Single::transfer`], which may change modes. Registers, lazy flags, vector
+/// registers and the budget are in the `Cpu` before and after. The answer is the code to go on with, if there is some and
+/// nobody else has to look before the next instruction, and then RIP_BASE is that of its page; or it is a [`Leave`], as
+/// that of [`interpret`].
+///
+/// # Safety
+/// As for [`interpret`].
+pub unsafe extern "C" fn transfer(cpu: *mut Cpu, op: *const Op) -> usize {
+    // SAFETY: as in `interpret`.
+    let (cpu, op) = unsafe { (&mut *cpu, OpRef::new(&*op)) };
+    cpu.called_out += 1;
+    cpu.settle_flags();
+    run_ops(cpu, op);
+    match std::mem::replace(&mut cpu.why, Why::Lookup) {
+        Why::Lookup => {}
+        Why::Exception(_) => return Leave::Fault as usize,
+        Why::OneShot => return Leave::Interpret as usize,
+    }
+    if cpu.budget <= 0 || !cpu.nothing_pends() {
+        return Leave::Onward as usize;
+    }
+    match cpu.cache.jump_code(cpu.rip, cpu.generation) {
+        Some(code) => {
+            cpu.r.set(RIP_BASE, cpu.rip & !PAGE_MASK);
+            code as usize
+        }
+        None => Leave::Onward as usize,
+    }
 }
 
 /// Translates an address that the TLB has missed; 1 if it hits now, 0 if the interpreter must see to the access. The
@@ -132,6 +176,16 @@ pub unsafe extern "C" fn settle(cpu: *mut Cpu) {
 }
 
 impl Cpu {
+    /// There is nothing that the run loop would have to do before the next instruction, which is in flat code.
+    fn nothing_pends(&mut self) -> bool {
+        let s = &self.s;
+        let quiet = s.rflags & (rflags::TF | rflags::RF) == 0
+            && s.pending_debug == 0
+            && s.shadow == Shadow::None
+            && s.activity == Activity::Running;
+        quiet && self.mode.flat_code && self.raw_bus().attention().load(Relaxed) == 0
+    }
+
     /// Gives the host's MXCSR the guest's value, for compiled code; false if the guest has unmasked an exception.
     /// Until [`Self::unload_float`] the sticky flags of compiled code's instructions are in the host's register.
     pub fn load_float(&mut self) -> bool {

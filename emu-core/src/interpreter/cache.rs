@@ -208,14 +208,21 @@ impl CodeCache {
     }
 
     #[inline(always)]
-    pub fn jump(&self, linear: u64, generation: u64) -> OpRef {
+    fn known_jump(&self, linear: u64, generation: u64) -> Option<&Jump> {
         let slot = jump_slot(linear);
-        for jump in [&self.jumps[slot], &self.jumps[slot ^ JUMP_SECOND]] {
-            if jump.linear == linear && jump.generation == generation {
-                return jump.op;
-            }
-        }
-        OpRef::NONE
+        let known = |jump: &&Jump| jump.linear == linear && jump.generation == generation;
+        [&self.jumps[slot], &self.jumps[slot ^ JUMP_SECOND]].into_iter().find(known)
+    }
+
+    #[inline(always)]
+    pub fn jump(&self, linear: u64, generation: u64) -> OpRef {
+        self.known_jump(linear, generation).map_or(OpRef::NONE, |jump| jump.op)
+    }
+
+    /// The code of the region at an address, if there is one.
+    pub(super) fn jump_code(&self, linear: u64, generation: u64) -> Option<*const u8> {
+        let code = self.known_jump(linear, generation)?.code;
+        (code != self.regions.nowhere).then_some(code)
     }
 
     pub fn remember_jump(&mut self, linear: u64, generation: u64, op: OpRef) {

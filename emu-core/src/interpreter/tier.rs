@@ -21,7 +21,7 @@ use super::run::Run;
 use crate::memory::PAGE_MASK;
 use crate::{Frame, MemoryMap};
 
-pub use super::assist::{DONE, Single, fill, interpret, settle, status};
+pub use super::assist::{DONE, Single, fill, interpret, settle, status, transfer};
 pub use super::cache::Key;
 pub use super::regions::{Jump, Link, Seen};
 

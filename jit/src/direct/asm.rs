@@ -90,6 +90,7 @@ pub enum Shift {
 pub mod cc {
     pub const E: u8 = 4;
     pub const NE: u8 = 5;
+    pub const B: u8 = 2;
     pub const AE: u8 = 3;
     pub const BE: u8 = 6;
     pub const A: u8 = 7;
@@ -122,6 +123,8 @@ pub enum Routine {
     /// [`emu_core::interpreter::tier::interpret`] answers. The guest's registers are where regions expect them, before
     /// and after.
     Interpret,
+    /// RAX: a [`emu_core::interpreter::tier::Single`]. Goes on where [`emu_core::interpreter::tier::transfer`] says.
+    Transfer,
     /// Runs a function of Cranelift's, in RAX, as a region.
     Optimised,
 }

@@ -54,6 +54,7 @@ impl Direct<'_> {
             }
             (End::Return, Some(i)) => self.ret(n, &i),
             (End::Indirect, Some(i)) => self.indirect(n, &i),
+            (End::System, Some(_)) => self.uncounted(|direct| direct.transfer(n)),
             (_, None) => self.refuse(),
         }
     }

@@ -39,4 +39,21 @@ impl Direct<'_> {
         self.set_lazy(Lazy::Memory, 0);
         self.window = None;
     }
+
+    /// Has the interpreter execute the transfer at the end of block `n`, and goes on where it leads.
+    pub fn transfer(&mut self, n: usize) {
+        let single = self.region.blocks[n].insns.last().and_then(|insn| insn.known.single.clone());
+        let Some(single) = single else { return self.refuse() };
+        let lazy = self.lazy.clone();
+        self.store_flags(&lazy);
+        self.charge(self.done);
+        self.check_out();
+        let ahead = (self.off & !4095) as i32;
+        if ahead != 0 {
+            let w = self.address_width();
+            self.asm.add_to_mem(w, of_cpu(layout::RIP_BASE), ahead);
+        }
+        self.asm.constant(RAX, single.address());
+        self.asm.jmp_routine(Routine::Transfer);
+    }
 }

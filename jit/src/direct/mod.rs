@@ -48,10 +48,14 @@ pub fn know(i: &Instruction, bytes: &[u8], off: i64, mode: Mode) -> Option<Known
     let native = pick(i, mode).is_some();
     let always = native && !generic::only_if_dead(i);
     // A transfer that the interpreter has made goes on from where it leads, not behind it.
-    let here = i.flow_control() == FlowControl::Next;
-    let page_offset = u16::try_from(off.rem_euclid(4096)).ok().filter(|_| !always && here);
-    let single = page_offset.and_then(|off| Single::new(bytes, off, mode)).map(Arc::new);
-    (always || single.is_some()).then(|| Known { native, single, fop: opcode(bytes) })
+    let transfers = !always && i.flow_control() != FlowControl::Next;
+    let page_offset = u16::try_from(off.rem_euclid(4096)).ok().filter(|_| !always);
+    let single = page_offset.and_then(|off| match transfers {
+        true => Single::transfer(bytes, off, mode),
+        false => Single::new(bytes, off, mode),
+    });
+    let single = single.map(Arc::new);
+    (always || single.is_some()).then(|| Known { native, single, transfers, fop: opcode(bytes) })
 }
 
 /// How the instruction is translated, if it is known.
@@ -211,6 +215,7 @@ impl Direct<'_> {
                 (Known { native: true, .. }, Some(emit)) if !live || !generic::only_if_dead(i) => {
                     emit(self, i)
                 }
+                (Known { transfers: true, .. }, _) => {} // at the end of the block
                 (Known { single: Some(single), .. }, _) => self.call_out(single, i),
                 _ => self.refuse(),
             }

@@ -44,6 +44,8 @@ impl Routines {
         write_status(&mut asm);
         let interpret = begin(&mut asm);
         write_interpret(&mut asm);
+        let transfer = begin(&mut asm);
+        write_transfer(&mut asm);
         let lookup = begin(&mut asm);
         write_lookup(&mut asm);
         let load_float = begin(&mut asm);
@@ -65,6 +67,7 @@ impl Routines {
             (Routine::Out, out),
             (Routine::Status, status),
             (Routine::Interpret, interpret),
+            (Routine::Transfer, transfer),
             (Routine::Lookup, lookup),
             (Routine::LoadFloat, load_float),
             (Routine::Optimised, optimised),
@@ -285,17 +288,32 @@ fn write_status(asm: &mut Asm) {
 }
 
 fn write_interpret(asm: &mut Asm) {
+    asm.alu_imm(Width::Q, Alu::Sub, RSP, 8);
+    call_with_guest(asm, tier::interpret as *const () as u64);
+    asm.alu_imm(Width::Q, Alu::Add, RSP, 8);
+    asm.ret();
+}
+
+fn write_transfer(asm: &mut Asm) {
+    let leave = asm.label();
+    call_with_guest(asm, tier::transfer as *const () as u64);
+    asm.alu_imm(Width::Q, Alu::Cmp, RAX, Leave::COUNT as i32);
+    asm.jcc(cc::B, leave);
+    asm.jmp_reg(RAX);
+    asm.bind(leave);
+    asm.ret();
+}
+
+/// Calls a C function with the `Cpu`, where everything is, and RAX. RSP is 8 below a multiple of 16.
+fn call_with_guest(asm: &mut Asm, function: u64) {
     store_guest(asm);
     asm.push(RDI);
-    asm.alu_imm(Width::Q, Alu::Sub, RSP, 8);
     asm.mov(Width::Q, RSI, RAX);
     to_start_of_cpu(asm);
-    asm.constant(RAX, tier::interpret as *const () as u64);
+    asm.constant(RAX, function);
     asm.call_reg(RAX);
-    asm.alu_imm(Width::Q, Alu::Add, RSP, 8);
     asm.pop(RDI);
     load_guest(asm);
-    asm.ret();
 }
 
 /// RAX: a C function that takes the `Cpu` with everything in it, and answers as regions do.

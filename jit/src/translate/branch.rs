@@ -68,6 +68,7 @@ impl Translator<'_> {
             }
             (End::Return, Some(i)) => self.ret(n, &i),
             (End::Indirect, Some(i)) => self.indirect(n, &i),
+            (End::System, _) => self.refused = true, // nothing that this translator knows
             (_, None) => self.refuse(),
         }
     }

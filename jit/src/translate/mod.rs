@@ -54,7 +54,7 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
 
 /// Whether an instruction can be part of a region.
 pub fn know(i: &Instruction, _: &[u8], _: i64, mode: Mode) -> Option<Known> {
-    pick(i, mode).map(|_| Known { native: true, single: None, fop: 0 })
+    pick(i, mode).map(|_| Known { native: true, single: None, transfers: false, fop: 0 })
 }
 
 /// Whether the CPU model executes the instruction, maybe as something else (TZCNT as BSF).
