@@ -42,19 +42,21 @@ impl Single {
         if mnemonic(bytes, mode) == Mnemonic::Sti {
             return None;
         }
-        Self::lower(bytes, off, mode, false)
+        Self::lower(bytes, off, mode).filter(|single| !single.0[0].ends)
     }
 
-    /// For [`transfer`]: SYSCALL, SYSRET or IRET, in the page; `None` if it is another instruction.
+    /// For [`transfer`]: an instruction after which somebody may have to look before the next one, but mostly need not;
+    /// `None` if it is none of those, or does not lie in the page.
     pub fn transfer(bytes: &[u8], off: u16, mode: Mode) -> Option<Self> {
-        use Mnemonic::{Iretd, Iretq, Syscall, Sysret, Sysretq};
-        matches!(mnemonic(bytes, mode), Syscall | Sysret | Sysretq | Iretd | Iretq)
-            .then(|| Self::lower(bytes, off, mode, true))?
+        use Mnemonic::{Iretd, Iretq, Rdtsc, Rdtscp, Sti, Syscall, Sysret, Sysretq};
+        let known = mnemonic(bytes, mode);
+        matches!(known, Syscall | Sysret | Sysretq | Iretd | Iretq | Rdtsc | Rdtscp | Sti)
+            .then(|| Self::lower(bytes, off, mode))?
     }
 
-    fn lower(bytes: &[u8], off: u16, mode: Mode, ends: bool) -> Option<Self> {
+    fn lower(bytes: &[u8], off: u16, mode: Mode) -> Option<Self> {
         let Outcome::Block { ops, bytes: len } = lower_block(bytes, off, mode, 1) else { return None };
-        let op = ops.into_iter().next().filter(|op| op.ends == ends && op.len != 0)?;
+        let op = ops.into_iter().next().filter(|op| op.len != 0)?;
         let end = off.checked_add(len as u16)?;
         Some(Self(Box::new([op, stop_op(end, 1)])))
     }
@@ -99,7 +101,7 @@ pub unsafe extern "C" fn interpret(cpu: *mut Cpu, op: *const Op, x87: u32) -> u3
     if leave == DONE && !again(cpu) { Leave::Onward as u32 } else { leave }
 }
 
-/// Has the interpreter execute a transfer of [`Single::transfer`], which may change modes. Registers, lazy flags, vector
+/// Has the interpreter execute an instruction of [`Single::transfer`], which may change modes. Registers, lazy flags, vector
 /// registers and the budget are in the `Cpu` before and after. The answer is the code to go on with, if there is some and
 /// nobody else has to look before the next instruction, and then RIP_BASE is that of its page; or it is a [`Leave`], as
 /// that of [`interpret`].
@@ -181,9 +183,14 @@ impl Cpu {
         let s = &self.s;
         let quiet = s.rflags & (rflags::TF | rflags::RF) == 0
             && s.pending_debug == 0
-            && s.shadow == Shadow::None
+            && s.shadow != Shadow::MovSs
             && s.activity == Activity::Running;
-        quiet && self.mode.flat_code && self.raw_bus().attention().load(Relaxed) == 0
+        let quiet = quiet && self.mode.flat_code && self.raw_bus().attention().load(Relaxed) == 0;
+        if quiet {
+            // STI holds interrupts until the next instruction has run. There is none, and nobody looks before.
+            self.s.shadow = Shadow::None;
+        }
+        quiet
     }
 
     /// Gives the host's MXCSR the guest's value, for compiled code; false if the guest has unmasked an exception.

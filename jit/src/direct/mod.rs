@@ -47,14 +47,12 @@ type Emit = fn(&mut Direct<'_>, &Instruction);
 pub fn know(i: &Instruction, bytes: &[u8], off: i64, mode: Mode) -> Option<Known> {
     let native = pick(i, mode).is_some();
     let always = native && !generic::only_if_dead(i);
-    // A transfer that the interpreter has made goes on from where it leads, not behind it.
-    let transfers = !always && i.flow_control() != FlowControl::Next;
     let page_offset = u16::try_from(off.rem_euclid(4096)).ok().filter(|_| !always);
-    let single = page_offset.and_then(|off| match transfers {
-        true => Single::transfer(bytes, off, mode),
-        false => Single::new(bytes, off, mode),
-    });
-    let single = single.map(Arc::new);
+    let transfer = page_offset.and_then(|off| Single::transfer(bytes, off, mode));
+    let transfers = transfer.is_some();
+    // What else is a transfer goes on where it leads, not behind it.
+    let behind = page_offset.filter(|_| i.flow_control() == FlowControl::Next);
+    let single = transfer.or_else(|| Single::new(bytes, behind?, mode)).map(Arc::new);
     (always || single.is_some()).then(|| Known { native, single, transfers, fop: opcode(bytes) })
 }
 
