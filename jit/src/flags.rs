@@ -138,7 +138,10 @@ fn width_of(i: &Instruction) -> Option<Type> {
 }
 
 fn touches_memory(i: &Instruction) -> bool {
-    let may_fault = matches!(i.mnemonic(), Mnemonic::Div | Mnemonic::Idiv | Mnemonic::Leave);
+    let may_fault = matches!(
+        i.mnemonic(),
+        Mnemonic::Div | Mnemonic::Idiv | Mnemonic::Leave | Mnemonic::Cli | Mnemonic::Swapgs
+    );
     let operand = (0..i.op_count()).any(|n| i.op_kind(n) == OpKind::Memory) && i.mnemonic() != Mnemonic::Lea;
     may_fault || operand || i.is_stack_instruction()
 }

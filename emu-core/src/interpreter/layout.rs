@@ -4,7 +4,7 @@ use super::cache::{CodeCache, Jump};
 use super::cpu::Cpu;
 use super::tlb::{self, ENTRIES, Entry, Tlb};
 use crate::isa::flags::LazyFlags;
-use crate::vcpu::{Segment, VcpuState, X87};
+use crate::vcpu::{Segment, SegmentName, VcpuState, X87};
 use std::mem::offset_of;
 
 /// [`crate::isa::flags::Kind`], one byte.
@@ -60,13 +60,23 @@ pub const SELECTORS: usize = offset_of!(Cpu, s) + offset_of!(VcpuState, seg) + o
 pub const SELECTOR_BYTES: usize = size_of::<Segment>();
 /// The sixteen XMM registers of 16 bytes.
 pub const XMM: usize = offset_of!(Cpu, s) + offset_of!(VcpuState, xmm);
+/// RFLAGS but for the status flags; compiled code may clear IF.
+pub const RFLAGS: usize = offset_of!(Cpu, s) + offset_of!(VcpuState, rflags);
+/// A byte: the current privilege level. Read only.
+pub const CPL: usize = offset_of!(Cpu, cpl);
+/// The other base of GS, and the base in the segment's state, which is the same as that of [`SEGMENT_BASES`].
+pub const KERNEL_GS_BASE: usize = offset_of!(Cpu, s) + offset_of!(VcpuState, kernel_gs_base);
+pub const GS_BASE: usize = offset_of!(Cpu, s)
+    + offset_of!(VcpuState, seg)
+    + SegmentName::Gs as usize * size_of::<Segment>()
+    + offset_of!(Segment, base);
 /// To be set when leaving.
 pub const RIP: usize = offset_of!(Cpu, rip);
 /// The sixteen general registers.
 pub const REGISTERS: usize = offset_of!(Cpu, r);
 /// RIP of byte 0 of the page of the region's entry. To be set when another region is entered.
 pub const RIP_BASE: usize = REGISTERS + 8 * super::word::RIP_BASE as usize;
-/// The six segment bases, in the order of [`crate::vcpu::SegmentName`]. Read only.
+/// The six segment bases, in the order of [`crate::vcpu::SegmentName`]. Read only, but for SWAPGS.
 pub const SEGMENT_BASES: usize = REGISTERS + 8 * super::word::SEG_BASE as usize;
 /// Pointers to the TLB entries of the current bank, for reads and for writes. Read only, the entries too.
 pub const TLB_READ: usize = offset_of!(Cpu, tlb) + Tlb::READ;

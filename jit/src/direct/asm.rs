@@ -374,9 +374,9 @@ impl Asm {
         }
     }
 
-    /// ADD of an immediate to memory.
-    pub fn add_to_mem(&mut self, w: Width, mem: Mem, value: i32) {
-        self.rm(w, &[0x81], Alu::Add as u8, mem);
+    /// With an immediate, in memory.
+    pub fn alu_to_mem(&mut self, w: Width, op: Alu, mem: Mem, value: i32) {
+        self.rm(w, &[0x81], op as u8, mem);
         self.imm32(value);
     }
 

@@ -20,7 +20,7 @@ impl Direct<'_> {
         let ahead = (self.off & !4095) as i32;
         let (w, base) = (self.address_width(), of_cpu(layout::RIP_BASE));
         if ahead != 0 {
-            self.asm.add_to_mem(w, base, ahead);
+            self.asm.alu_to_mem(w, Alu::Add, base, ahead);
         }
         self.asm.constant(RAX, single.address());
         self.asm.constant(RDX, super::x87::concerns(i).into());
@@ -31,7 +31,7 @@ impl Direct<'_> {
         self.asm.ret(); // with the answer
         self.asm.bind(go_on);
         if ahead != 0 {
-            self.asm.add_to_mem(w, base, ahead.wrapping_neg());
+            self.asm.alu_to_mem(w, Alu::Add, base, ahead.wrapping_neg());
         }
         self.check_in();
         // The block's instructions are paid for at its end; these have been already.
@@ -51,7 +51,7 @@ impl Direct<'_> {
         let ahead = (self.off & !4095) as i32;
         if ahead != 0 {
             let w = self.address_width();
-            self.asm.add_to_mem(w, of_cpu(layout::RIP_BASE), ahead);
+            self.asm.alu_to_mem(w, Alu::Add, of_cpu(layout::RIP_BASE), ahead);
         }
         self.asm.constant(RAX, single.address());
         self.asm.jmp_routine(Routine::Transfer);

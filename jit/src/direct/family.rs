@@ -75,6 +75,8 @@ pub fn family(i: &Instruction) -> Option<Family> {
         Popcnt | Ucomiss | Ucomisd | Comiss | Comisd | Ptest => Family::Sets,
         Imul if i.op_count() >= 2 => Family::Multiply,
         Tzcnt | Lzcnt | Andn | Blsi | Blsr | Blsmsk | Bextr | Bzhi => Family::OnlyIfDead,
+        // A whole turn leaves the operand alone, but not OF.
+        Rcl | Rcr => return None,
         _ if condition_of(i).is_some() && i.op_count() > 0 => Family::Reads,
         _ if i.rflags_read() | i.rflags_modified() == 0 => Family::Untouched,
         _ => return None,

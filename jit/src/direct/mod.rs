@@ -18,6 +18,7 @@ mod routines;
 mod special;
 mod sse;
 mod stack;
+mod system;
 mod window;
 mod x87;
 
@@ -64,6 +65,7 @@ fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     branch::pick(i, mode)
         .or_else(|| stack::pick(i, mode))
         .or_else(|| special::pick(i, mode))
+        .or_else(|| system::pick(i, mode))
         .or_else(|| x87::pick(i, mode))
         .or_else(|| generic::pick(i, mode))
 }

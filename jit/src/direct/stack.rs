@@ -10,7 +10,7 @@ pub const SP: usize = 4;
 const BP: usize = 5;
 
 impl Direct<'_> {
-    fn slot_bytes(&self) -> i32 {
+    pub fn slot_bytes(&self) -> i32 {
         if self.long() { 8 } else { 4 }
     }
 
@@ -26,7 +26,7 @@ impl Direct<'_> {
     }
 
     /// Where the next push goes, in this process. Changes RAX, RCX and RDX.
-    fn below_top(&mut self) -> Mem {
+    pub fn below_top(&mut self) -> Mem {
         if let Some(place) = self.reach() {
             return place;
         }

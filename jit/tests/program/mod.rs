@@ -263,7 +263,9 @@ impl<'a> Program<'a> {
                 }
                 2 => {
                     let register = self.numbers.below(3) as u8;
-                    if self.numbers.one_in(3) {
+                    if self.numbers.one_in(4) {
+                        body.push(0x9C); // PUSHF
+                    } else if self.numbers.one_in(3) {
                         body.extend([0xFF, 0x73, self.numbers.next() as u8]); // [ebx + n]
                     } else {
                         body.push(0x50 + register);
@@ -271,6 +273,8 @@ impl<'a> Program<'a> {
                     body.extend(self.run(2));
                     body.push(0x58 + register);
                 }
+                3 if self.bits == 64 => body.extend([0x0F, 0x01, 0xF8]), // SWAPGS
+                4 if self.numbers.one_in(4) => body.push(0xFA),          // CLI
                 _ => body.extend(self.run(2)),
             }
         }
