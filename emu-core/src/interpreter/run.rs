@@ -76,6 +76,7 @@ impl Engine for Interpreter {
             stop: *stop,
             map_generation: &mut self.map_generation,
             done: 0,
+            counted: 0,
             held: 0,
             tier: self.tier.as_deref_mut(),
             slice,
@@ -107,6 +108,8 @@ pub(super) struct Run<'a> {
     map_generation: &'a mut u64,
     /// Instructions run since the start, for [`Stop::after`].
     done: u64,
+    /// [`Cpu::retired`], and what it does not know yet, when `done` was brought up to date.
+    counted: u64,
     /// Debug traps that the instruction before this one has left pending (MOV SS).
     held: u64,
     pub(super) tier: Option<&'a mut (dyn Tier + 'static)>,
@@ -126,6 +129,7 @@ impl Run<'_> {
         }
         self.cpu.left = 0;
         self.cpu.budget_mark = self.cpu.budget;
+        self.counted = self.cpu.retired;
         loop {
             self.refresh();
             if let Some(exit) = self.boundary() {
@@ -316,9 +320,12 @@ impl Run<'_> {
         self.next_slice = if mostly { LONG_SLICE } else { self.slice };
     }
 
-    /// Brings the counts up to date; how many instructions ran since the last time.
+    /// Brings the counts up to date; how many instructions ran since the last time. (Some of them the board may have
+    /// heard of already: instructions that ask it for the time.)
     fn count(&mut self) -> u64 {
-        let ran = (self.cpu.budget_mark - self.cpu.budget) as u64;
+        let all = self.cpu.retired.wrapping_add((self.cpu.budget_mark - self.cpu.budget) as u64);
+        let ran = all.wrapping_sub(self.counted);
+        self.counted = all;
         self.done += ran;
         ran
     }
@@ -429,7 +436,7 @@ impl Run<'_> {
             // A fault counts as the instruction that did not retire: else a handler that faults at once would hold
             // guest time, and this engine, for ever.
             self.cpu.budget -= 1;
-            self.done += 1;
+            self.count();
         }
     }
 
