@@ -120,7 +120,7 @@ pub unsafe extern "C" fn transfer(cpu: *mut Cpu, op: *const Op) -> usize {
         Why::OneShot => return Leave::Interpret as usize,
     }
     if cpu.budget <= 0 || !cpu.nothing_pends() {
-        return Leave::Onward as usize;
+        return Leave::Boundary as usize;
     }
     match cpu.cache.jump_code(cpu.rip, cpu.generation) {
         Some(code) => {

@@ -243,7 +243,8 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
         };
         let leave = enter(cpu, code);
         let link = std::mem::replace(&mut cpu.link, std::ptr::null());
-        at = if cpu.budget <= 0 { OpRef::NONE } else { cpu.cache.jump(cpu.rip, cpu.generation) };
+        let looks = cpu.budget <= 0 || leave == Leave::Boundary;
+        at = if looks { OpRef::NONE } else { cpu.cache.jump(cpu.rip, cpu.generation) };
         if at.is_none() {
             cpu.unload();
             return at;
@@ -266,6 +267,7 @@ fn run_region(cpu: &mut Cpu, at: OpRef) -> OpRef {
             Leave::Float if cpu.load_float() => {}
             Leave::X87 if cpu.load_x87() => {}
             Leave::Interpret
+            | Leave::Boundary
             | Leave::Miss
             | Leave::Straddle
             | Leave::Fault

@@ -77,11 +77,13 @@ pub enum Leave {
     /// The interpreter must execute the instruction at RIP: memory that the region has looked at as one lies in two
     /// pages.
     Straddle = 9,
+    /// The run loop must look before the instruction at RIP: an interrupt may be pending.
+    Boundary = 10,
 }
 
 impl Leave {
     /// How many there are.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 11;
     /// All of them by number, with what they are called.
     pub const ALL: [(Self, &str); Self::COUNT] = [
         (Self::Onward, "direct branch out"),
@@ -94,6 +96,7 @@ impl Leave {
         (Self::Check, "page to check"),
         (Self::X87, "x87 state to load"),
         (Self::Straddle, "window in two pages"),
+        (Self::Boundary, "events to look for"),
     ];
 
     /// Nothing else is ever answered; if it were, the interpreter would be right.
