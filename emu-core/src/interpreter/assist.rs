@@ -16,6 +16,7 @@ use super::run::run_ops;
 use super::tier::Leave;
 use super::tlb::Bank;
 use super::word::RIP_BASE;
+use crate::isa::flags::Deferred;
 use crate::isa::simd::mxcsr;
 use crate::isa::x87::control;
 use crate::isa::x87::status::{B, ES};
@@ -178,6 +179,15 @@ pub unsafe extern "C" fn settle(cpu: *mut Cpu) {
 }
 
 impl Cpu {
+    /// Brings the flags that compiled code has left into the interpreter's form.
+    #[inline]
+    pub fn settle_flags(&mut self) {
+        let deferred = std::mem::replace(&mut self.deferred, Deferred::NONE);
+        if deferred != Deferred::NONE {
+            self.flags.settle(deferred);
+        }
+    }
+
     /// There is nothing that the run loop would have to do before the next instruction, which is in flat code.
     fn nothing_pends(&mut self) -> bool {
         let s = &self.s;

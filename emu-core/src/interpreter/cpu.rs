@@ -260,15 +260,6 @@ impl Cpu {
         T::set_reg(&mut self.r, register, value);
     }
 
-    /// Brings the flags that compiled code has left into the interpreter's form.
-    #[inline]
-    pub fn settle_flags(&mut self) {
-        let deferred = std::mem::replace(&mut self.deferred, Deferred::NONE);
-        if deferred != Deferred::NONE {
-            self.flags.settle(deferred);
-        }
-    }
-
     /// RFLAGS with the status flags materialised.
     pub fn rflags(&self) -> u64 {
         (self.s.rflags & !rflags::STATUS) | self.flags.status() | rflags::FIXED

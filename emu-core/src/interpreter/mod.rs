@@ -22,6 +22,7 @@ mod offer;
 mod op;
 mod path;
 mod probe;
+mod refresh;
 mod regions;
 mod run;
 mod shift;

@@ -374,7 +374,9 @@ fn knows_second(region: &Region, second: Option<Frame>) -> bool {
 /// the region was made.
 pub(super) fn install(cpu: &mut Cpu, region: Region) -> bool {
     let entry = match cpu.cache.block(region.site.key) {
-        Some(block) if region.site.era == cpu.cache.era && knows_second(&region, block.second) => block.entry(),
+        Some(block) if region.site.era == cpu.cache.era && knows_second(&region, block.second) => {
+            block.entry()
+        }
         _ => return false,
     };
     let same = |span: &Span| {

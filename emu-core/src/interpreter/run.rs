@@ -8,7 +8,6 @@ use super::op::{Faulted, Op, OpRef};
 use super::regions::is_wanted;
 use super::system::interrupt::{self, Event, Source};
 use super::tier::Tier;
-use crate::memory::CODE;
 use crate::vcpu::{Activity, SegmentName, Shadow, VcpuState, rflags};
 use crate::{Attention, Bus, Caps, DebugStop, Engine, Exit, Forget, Stop};
 use std::cell::Cell;
@@ -105,7 +104,7 @@ impl Engine for Interpreter {
 pub(super) struct Run<'a> {
     pub(super) cpu: &'a mut Cpu,
     stop: Stop,
-    map_generation: &'a mut u64,
+    pub(super) map_generation: &'a mut u64,
     /// Instructions run since the start, for [`Stop::after`].
     done: u64,
     /// [`Cpu::retired`], and what it does not know yet, when `done` was brought up to date.
@@ -159,34 +158,6 @@ impl Run<'_> {
 
     fn attention(&mut self) -> u32 {
         self.cpu.raw_bus().attention().load(Relaxed)
-    }
-
-    /// Takes note of what others did to memory and the memory map.
-    fn refresh(&mut self) {
-        let cpu = &mut *self.cpu;
-        if cpu.cache.regions.any_retired() {
-            self.report_retired();
-        }
-        let cpu = &mut *self.cpu;
-        if cpu.cache.has_graves() {
-            cpu.link_from = OpRef::NONE;
-            cpu.cache.bury();
-        }
-        if cpu.memory().any_code_written() {
-            for frame in cpu.memory().take_code_written() {
-                cpu.drop_code(frame);
-            }
-        }
-        if *self.map_generation != cpu.memory().generation() {
-            *self.map_generation = cpu.memory().generation();
-            cpu.flush_tlb(false);
-        }
-        if cpu.cache.is_full() {
-            for frame in cpu.cache.clear() {
-                cpu.memory().clear_flags(frame, CODE);
-            }
-            cpu.new_epoch();
-        }
     }
 
     /// One instruction boundary: takes a pending event, or runs code.

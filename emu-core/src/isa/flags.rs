@@ -201,3 +201,38 @@ impl LazyFlags {
         value != (cc & 1 != 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What compiled code leaves comes to the same as what the interpreter would have written, whatever the upper bits.
+    #[test]
+    fn deferred_flags_are_the_flags() {
+        const VALUES: [u64; 8] = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF_FFFF, 0x8000_0000, u64::MAX];
+        for (log2_bytes, (x, y)) in
+            (0..4u8).flat_map(|w| VALUES.iter().flat_map(move |x| VALUES.iter().map(move |y| (w, (*x, *y)))))
+        {
+            let bits = 8u32 << log2_bytes;
+            let extend = |value: u64| ((value << (64 - bits)) as i64 >> (64 - bits)) as u64;
+            let (a, b) = (extend(x), extend(y));
+            let (sum, difference) = (extend(a.wrapping_add(b)), extend(a.wrapping_sub(b)));
+            let check =
+                |form: Deferred, a: u64, write: fn(&mut LazyFlags, u64, u64, u64), r: u64, left: u64| {
+                    let mut deferred = LazyFlags { a, b: y, ..LazyFlags::default() };
+                    deferred.settle(form.of_width(log2_bytes));
+                    let mut direct = LazyFlags::default();
+                    write(&mut direct, left, b, r);
+                    assert_eq!(deferred.status(), direct.status(), "{form:?} {log2_bytes} {x:x} {y:x}");
+                };
+            check(Deferred::Sum, x, LazyFlags::add, sum, a);
+            check(Deferred::Difference, x, LazyFlags::sub, difference, a);
+            check(Deferred::SumResult, sum, LazyFlags::add, sum, a);
+            check(Deferred::DifferenceResult, difference, LazyFlags::sub, difference, a);
+            check(Deferred::Logic, x, |flags, _, _, r| flags.logic(r), a, a);
+        }
+        let mut image = LazyFlags { a: 0xD701, ..LazyFlags::default() };
+        image.settle(Deferred::Image.of_width(3));
+        assert_eq!(image.status(), rflags::STATUS);
+    }
+}

@@ -248,7 +248,9 @@ impl Direct<'_> {
             known.writes |= writes(access);
             return Some(known.host);
         }
-        let free = |reg: &Reg| plan.pointer.map(|place| place.base) != Some(*reg) && plan.borrowed.iter().all(|b| b.host != *reg);
+        let free = |reg: &Reg| {
+            plan.pointer.map(|place| place.base) != Some(*reg) && plan.borrowed.iter().all(|b| b.host != *reg)
+        };
         // Flags are brought through RAX, and counted in it.
         let spare = matches!(family, Family::Untouched | Family::OnlyIfDead).then_some(RAX);
         let host = [RCX, RDX].into_iter().chain(spare).find(free)?;

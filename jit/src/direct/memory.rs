@@ -2,7 +2,7 @@
 
 use super::Direct;
 use super::asm::*;
-use super::registers::{number};
+use super::registers::number;
 use crate::translate::operand::memory_known;
 use emu_core::interpreter::{Mode, layout};
 use iced_x86::{Instruction, OpKind, Register};

@@ -135,8 +135,7 @@ pub fn translate(region: &Region, facts: &Facts, windows: bool, marks: bool) -> 
     let accesses = window::accesses(region);
     let weight = |n| if facts.in_loop(region, n) { 4 } else { 1 };
     let savings = if windows { window::savings(region, &accesses, weight) } else { 0 };
-    let Pins { general, lodgers, window, vector, written, vector_written } =
-        Pins::of(region, facts, savings);
+    let Pins { general, lodgers, window, vector, written, vector_written } = Pins::of(region, facts, savings);
     let mut asm = Asm::new();
     let blocks: Vec<Label> = region.blocks.iter().map(|_| asm.label()).collect();
     let mut direct = Direct {
@@ -177,10 +176,10 @@ pub fn translate(region: &Region, facts: &Facts, windows: bool, marks: bool) -> 
     }
     direct.write_stubs();
     direct.asm.link()?;
-    let jumps = direct.jumps.iter().map(|(at, stub)| LinkJump {
-        at: *at,
-        unlinked: stub.and_then(|stub| direct.asm.place_of(stub)),
-    });
+    let jumps = direct
+        .jumps
+        .iter()
+        .map(|(at, stub)| LinkJump { at: *at, unlinked: stub.and_then(|stub| direct.asm.place_of(stub)) });
     let jumps = jumps.collect();
     (!direct.refused).then(|| Translated {
         code: std::mem::take(&mut direct.asm.code),

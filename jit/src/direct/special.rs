@@ -346,8 +346,8 @@ fn scans(i: &Instruction, mode: Mode) -> bool {
 pub fn idle(i: &Instruction) -> bool {
     use Mnemonic::*;
     match i.mnemonic() {
-        Nop | Reservednop | Endbr64 | Endbr32 | Lfence | Mfence | Sfence | Prefetchnta | Prefetcht0 | Prefetcht1
-        | Prefetcht2 | Prefetchw => true,
+        Nop | Reservednop | Endbr64 | Endbr32 | Lfence | Mfence | Sfence | Prefetchnta | Prefetcht0
+        | Prefetcht1 | Prefetcht2 | Prefetchw => true,
         // F3 90 with a REX prefix may be XCHG.
         Pause => i.len() == 2,
         _ => false,

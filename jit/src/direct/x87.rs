@@ -12,7 +12,7 @@
 use super::asm::*;
 use super::generic::offered;
 use super::lazy::{Lazy, held, looks_at};
-use super::registers::{slot_of};
+use super::registers::slot_of;
 use super::{Direct, Emit, memory};
 use emu_core::interpreter::{Mode, layout};
 use emu_core::isa::x87::control;
