@@ -91,8 +91,8 @@ impl Direct<'_> {
     /// From the linear address in RAX to that in this process; leaves if `size` bytes cannot be accessed there. Changes
     /// RCX and RDX.
     ///
-    /// Addresses that are made from the same register tend to lead to the same page as last time: the cell of the register
-    /// knows it. Only behind it comes the TLB itself.
+    /// Stack, RIP-relative operands, and addresses from one register in a loop tend to lead to the same page as last time:
+    /// a cell knows it, and only behind it comes the TLB itself. For other addresses it is the TLB at once, by a call.
     pub fn probe(&mut self, size: u32, write: bool, cell: usize) {
         if cell < 16 && cell != super::stack::SP && !self.in_loop {
             self.asm.call_routine(Routine::Tlb { size: size as u8, write });
