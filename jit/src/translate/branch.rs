@@ -8,7 +8,7 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use emu_core::interpreter::Mode;
 use emu_core::interpreter::tier::Leave;
-use iced_x86::{Code, FlowControl, Instruction};
+use iced_x86::{Code, FlowControl, Instruction, OpKind};
 
 /// Transfers that end a block; [`Translator::finish`] translates them.
 pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
@@ -18,10 +18,12 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
 /// Whether a transfer is one that may end a block of a region.
 pub fn transfer_known(i: &Instruction, mode: Mode) -> bool {
     let stack = mode.wide_stack && (mode.long || mode.flat >> 2 & 1 != 0);
+    // With a 16-bit operand the target is cut to 16 bits.
+    let whole = i.op0_kind() == if mode.long { OpKind::NearBranch64 } else { OpKind::NearBranch32 };
     match i.flow_control() {
-        FlowControl::ConditionalBranch => i.is_jcc_short_or_near(),
-        FlowControl::UnconditionalBranch => i.is_jmp_short_or_near(),
-        FlowControl::Call => stack && i.is_call_near(),
+        FlowControl::ConditionalBranch => whole && i.is_jcc_short_or_near(),
+        FlowControl::UnconditionalBranch => whole && i.is_jmp_short_or_near(),
+        FlowControl::Call => whole && stack && i.is_call_near(),
         FlowControl::IndirectCall => stack && i.is_call_near_indirect() && own_width(i, mode),
         FlowControl::IndirectBranch => i.is_jmp_near_indirect() && own_width(i, mode),
         FlowControl::Return => {
