@@ -65,7 +65,13 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     let listed = i.op_count() > 0 || matches!(i.mnemonic(), Mnemonic::Clc | Mnemonic::Stc | Mnemonic::Cmc);
     let special = matches!(i.mnemonic(), Mnemonic::Xchg | Mnemonic::Xadd | Mnemonic::Cmpxchg | Mnemonic::Lea);
     let undefined = i.code() == Code::Bswap_r16;
-    (known && listed && !special && !undefined).then_some(emit)
+    (known && listed && !special && !undefined && !has_fixed_registers(i)).then_some(emit)
+}
+
+/// Instructions with a register of their own (RDX, XMM0, MXCSR), which in this process is something else.
+fn has_fixed_registers(i: &Instruction) -> bool {
+    use Mnemonic::*;
+    matches!(i.mnemonic(), Mulx | Blendvps | Blendvpd | Pblendvb | Sha256rnds2 | Stmxcsr | Ldmxcsr)
 }
 
 /// A guest register that stands in a scratch register while the instruction runs.
