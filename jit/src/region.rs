@@ -272,7 +272,8 @@ impl Scan<'_> {
 
     /// The instruction at `off`, if it lies in the pages and the translator knows it.
     fn decode(&mut self, off: i64) -> Option<Insn> {
-        let bytes = self.page(off.div_euclid(PAGE))?.bytes[off.rem_euclid(PAGE) as usize..].to_vec();
+        let rest = &self.page(off.div_euclid(PAGE))?.bytes[off.rem_euclid(PAGE) as usize..];
+        let bytes = rest[..rest.len().min(MAX_INSN)].to_vec();
         if bytes.len() >= MAX_INSN {
             return self.decode_from(off, &bytes);
         }

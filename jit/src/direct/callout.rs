@@ -12,17 +12,7 @@ impl Direct<'_> {
     /// Has the interpreter execute an instruction, and goes on behind it.
     pub fn call_out(&mut self, single: &Single, i: &Instruction) {
         self.flush_note();
-        let lazy = self.lazy.clone();
-        self.store_flags(&lazy);
-        self.charge(self.done);
-        self.check_out();
-        // The interpreter counts offsets from the instruction's own page.
-        let ahead = (self.off & !4095) as i32;
-        let (w, base) = (self.address_width(), of_cpu(layout::RIP_BASE));
-        if ahead != 0 {
-            self.asm.alu_to_mem(w, Alu::Add, base, ahead);
-        }
-        self.asm.constant(RAX, single.address());
+        let ahead = self.hand_over(single);
         self.asm.constant(RDX, super::x87::concerns(i).into());
         self.asm.call_routine(Routine::Interpret);
         self.asm.alu_imm(Width::D, Alu::Cmp, RAX, DONE as i32);
@@ -31,7 +21,8 @@ impl Direct<'_> {
         self.asm.ret(); // with the answer
         self.asm.bind(go_on);
         if ahead != 0 {
-            self.asm.alu_to_mem(w, Alu::Add, base, ahead.wrapping_neg());
+            let w = self.address_width();
+            self.asm.alu_to_mem(w, Alu::Add, of_cpu(layout::RIP_BASE), ahead.wrapping_neg());
         }
         self.check_in();
         // The block's instructions are paid for at its end; these have been already.
@@ -44,6 +35,13 @@ impl Direct<'_> {
     pub fn transfer(&mut self, n: usize) {
         let single = self.region.blocks[n].insns.last().and_then(|insn| insn.known.single.clone());
         let Some(single) = single else { return self.refuse() };
+        self.hand_over(&single);
+        self.asm.jmp_routine(Routine::Transfer);
+    }
+
+    /// Makes ready for a routine that has the interpreter execute the current instruction, and names it in RAX; how far
+    /// RIP_BASE has moved: the interpreter counts offsets from the instruction's own page.
+    fn hand_over(&mut self, single: &Single) -> i32 {
         let lazy = self.lazy.clone();
         self.store_flags(&lazy);
         self.charge(self.done);
@@ -54,6 +52,6 @@ impl Direct<'_> {
             self.asm.alu_to_mem(w, Alu::Add, of_cpu(layout::RIP_BASE), ahead);
         }
         self.asm.constant(RAX, single.address());
-        self.asm.jmp_routine(Routine::Transfer);
+        ahead
     }
 }

@@ -154,10 +154,7 @@ impl Direct<'_> {
 
     /// Leaves the current instruction, which may fault, to the interpreter if the condition holds.
     pub fn interpret_if(&mut self, condition: u8) {
-        let label = self.asm.label();
-        self.asm.jcc(condition, label);
-        let exit = self.exit(Leave::Fault);
-        self.stubs.push(Stub::Exit { label, exit });
+        self.leave_if(condition, self.off, Leave::Fault);
     }
 
     /// Leaves for an offset of the region if the condition holds.
@@ -176,10 +173,7 @@ impl Direct<'_> {
 
     /// Leaves to the interpreter what the TLB does not cover.
     pub fn miss_if(&mut self, condition: u8) {
-        let label = self.asm.label();
-        self.asm.jcc(condition, label);
-        let exit = self.exit(Leave::Miss);
-        self.stubs.push(Stub::Exit { label, exit });
+        self.leave_if(condition, self.off, Leave::Miss);
     }
 
     pub fn no_window(&mut self, label: Label, found: Label, cell: usize, size: u32, probe: Routine) {
