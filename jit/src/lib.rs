@@ -18,6 +18,7 @@ mod entry;
 mod facts;
 mod flags;
 pub mod observe;
+mod opcode;
 mod region;
 mod translate;
 

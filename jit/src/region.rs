@@ -3,10 +3,11 @@
 //! Offsets count from the start of the page of the entry; they may be negative or beyond it. Nothing in a region depends
 //! on the linear address of that page, so it serves every mapping of its frame.
 
+use crate::opcode;
 use emu_core::Frame;
 use emu_core::interpreter::Mode;
 use emu_core::interpreter::tier::{Place, Single, Site, Span};
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, OpAccess, OpKind};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, OpKind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -180,11 +181,8 @@ fn target(i: &Instruction) -> i64 {
 
 /// General registers that an instruction may write.
 fn written(info: &mut InstructionInfoFactory, i: &Instruction) -> u16 {
-    let writes = |access| {
-        !matches!(access, OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess)
-    };
     let used = info.info(i).used_registers().iter();
-    used.filter(|used| writes(used.access()) && used.register().is_gpr())
+    used.filter(|used| opcode::writes(used.access()) && used.register().is_gpr())
         .fold(0, |bits, used| bits | 1 << used.register().full_register().number())
 }
 

@@ -1,7 +1,7 @@
 //! What instructions do to the status flags.
 
 use super::asm::Shift;
-use super::memory;
+use super::{memory, sse};
 use crate::flags::condition_of;
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
@@ -78,9 +78,35 @@ pub fn family(i: &Instruction) -> Option<Family> {
         // A whole turn leaves the operand alone, but not OF.
         Rcl | Rcr => return None,
         _ if condition_of(i).is_some() && i.op_count() > 0 => Family::Reads,
-        _ if i.rflags_read() | i.rflags_modified() == 0 => Family::Untouched,
+        _ if touches_nothing(i) => Family::Untouched,
         _ => return None,
     })
+}
+
+/// Computes from its operands alone. What else has no flags may look at the machine it runs on (SLDT, STR, SGDT, RDPID,
+/// STMXCSR), and that must not be the host.
+fn touches_nothing(i: &Instruction) -> bool {
+    use Mnemonic::*;
+    let vector = (0..i.op_count()).any(|n| i.op_kind(n) == OpKind::Register && sse::is_xmm(i.op_register(n)));
+    let listed = matches!(
+        i.mnemonic(),
+        Mov | Movzx
+            | Movsx
+            | Movsxd
+            | Movbe
+            | Movnti
+            | Not
+            | Bswap
+            | Crc32
+            | Nop
+            | Pext
+            | Pdep
+            | Rorx
+            | Sarx
+            | Shlx
+            | Shrx
+    );
+    (vector || listed || sse::is_float(i)) && i.rflags_read() | i.rflags_modified() == 0
 }
 
 /// The masked count of a shift or rotate by an immediate.

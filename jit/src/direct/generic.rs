@@ -9,10 +9,11 @@ use super::registers::{FA, FB, is_high_byte, named, named_xmm, number};
 use super::sse;
 use super::{Direct, Emit, memory};
 use crate::flags::condition_of;
+use crate::opcode::Opcode;
 use crate::translate::operand::is_immediate;
 use emu_core::interpreter::Mode;
 use emu_core::isa::cpuid::{executes, model};
-use iced_x86::{Code, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess};
+use iced_x86::{Code, EncodingKind, Instruction, Mnemonic};
 use iced_x86::{OpKind, Register};
 
 /// Whether the CPU model executes the instruction.
@@ -30,22 +31,7 @@ fn operands_known(i: &Instruction, mode: Mode) -> bool {
         OpKind::Memory => memory::known(i, mode),
         kind => is_immediate(kind),
     });
-    if !explicit {
-        return false;
-    }
-    let mut info = InstructionInfoFactory::new();
-    let named = |register: Register| {
-        let full = register.full_register();
-        let operand = (0..i.op_count())
-            .any(|n| i.op_kind(n) == OpKind::Register && i.op_register(n).full_register() == full);
-        let address = [i.memory_base(), i.memory_index()]
-            .iter()
-            .any(|r| *r != Register::None && (r.full_register() == full || r.is_ip()));
-        operand || address || register.is_segment_register()
-    };
-    let implied = info.info(i).used_registers().iter().any(|used| !named(used.register()));
-    let memory = info.info(i).used_memory().len() > usize::from(memory::has(i));
-    !implied && !memory
+    explicit && !Opcode::of(i).implies
 }
 
 /// Where somebody wants the flags, the interpreter must execute it: the host's are not those of the interpreter.
@@ -65,13 +51,7 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     let listed = i.op_count() > 0 || matches!(i.mnemonic(), Mnemonic::Clc | Mnemonic::Stc | Mnemonic::Cmc);
     let special = matches!(i.mnemonic(), Mnemonic::Xchg | Mnemonic::Xadd | Mnemonic::Cmpxchg | Mnemonic::Lea);
     let undefined = i.code() == Code::Bswap_r16;
-    (known && listed && !special && !undefined && !has_fixed_registers(i)).then_some(emit)
-}
-
-/// Instructions with a register of their own (RDX, XMM0, MXCSR), which in this process is something else.
-fn has_fixed_registers(i: &Instruction) -> bool {
-    use Mnemonic::*;
-    matches!(i.mnemonic(), Mulx | Blendvps | Blendvpd | Pblendvb | Sha256rnds2 | Stmxcsr | Ldmxcsr)
+    (known && listed && !special && !undefined).then_some(emit)
 }
 
 /// A guest register that stands in a scratch register while the instruction runs.
@@ -105,22 +85,10 @@ struct Plan {
     pointer: Option<Mem>,
 }
 
-fn writes(access: OpAccess) -> bool {
-    !matches!(access, OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess)
-}
-
-/// Accesses of the operands.
-fn accesses(i: &Instruction) -> [OpAccess; 5] {
-    let mut info = InstructionInfoFactory::new();
-    let info = info.info(i);
-    std::array::from_fn(|n| info.op_access(n as u32))
-}
-
 fn emit(d: &mut Direct<'_>, i: &Instruction) {
     let Some(family) = family(i) else { return d.refuse() };
-    let access = accesses(i);
-    d.prepare_flags(i, family, &access);
-    let Some(mut plan) = d.plan(i, family, &access) else { return d.refuse() };
+    d.prepare_flags(i, family);
+    let Some(mut plan) = d.plan(i, family) else { return d.refuse() };
     let lazy = d.before(i, family, &plan);
     if !lazy.replaces_instruction {
         d.extract_high(&plan);
@@ -144,7 +112,7 @@ struct Before {
 
 impl Direct<'_> {
     /// Moves what the flags are made of out of the way, or has them computed.
-    fn prepare_flags(&mut self, i: &Instruction, family: Family, access: &[OpAccess; 5]) {
+    fn prepare_flags(&mut self, i: &Instruction, family: Family) {
         if !self.live {
             return;
         }
@@ -168,17 +136,17 @@ impl Direct<'_> {
             return;
         }
         for n in 0..i.op_count() {
-            if i.op_kind(n) == OpKind::Register && i.op_register(n).is_gpr() && writes(access[n as usize]) {
+            if i.op_kind(n) == OpKind::Register && i.op_register(n).is_gpr() && Opcode::of(i).writes(n) {
                 self.rescue(number(i.op_register(n)));
             }
         }
     }
 
-    fn plan(&mut self, i: &Instruction, family: Family, access: &[OpAccess; 5]) -> Option<Plan> {
+    fn plan(&mut self, i: &Instruction, family: Family) -> Option<Plan> {
         let mut plan = Plan { i: *i, borrowed: Vec::new(), pointer: None };
         plan.i.set_has_lock_prefix(false);
         if memory::has(i) {
-            plan.pointer = Some(self.point(i, family, access, &mut plan.i)?);
+            plan.pointer = Some(self.point(i, family, &mut plan.i)?);
         }
         for n in 0..i.op_count() {
             if i.op_kind(n) != OpKind::Register {
@@ -187,7 +155,7 @@ impl Direct<'_> {
             let register = i.op_register(n);
             let host = if register.is_gpr() {
                 let w = Width::of_bytes(register.size())?;
-                let host = self.host_of(register, access[n as usize], family, &mut plan)?;
+                let host = self.host_of(register, Opcode::of(i).writes(n), family, &mut plan)?;
                 named(w, host)
             } else {
                 named_xmm(self.vectors[register.number()]?)
@@ -198,13 +166,7 @@ impl Direct<'_> {
     }
 
     /// Computes the operand's address in this process.
-    fn point(
-        &mut self,
-        i: &Instruction,
-        family: Family,
-        access: &[OpAccess; 5],
-        new: &mut Instruction,
-    ) -> Option<Mem> {
+    fn point(&mut self, i: &Instruction, family: Family, new: &mut Instruction) -> Option<Mem> {
         let n = (0..i.op_count()).find(|n| i.op_kind(*n) == OpKind::Memory)?;
         let size = i.memory_size().size() as u32;
         if !size.is_power_of_two() || size > 16 {
@@ -224,7 +186,7 @@ impl Direct<'_> {
             self.lose_flags();
             self.interpret_if(cc::NE);
         }
-        self.probe(size, writes(access[n as usize]), memory::cell_of(i));
+        self.probe(size, Opcode::of(i).writes(n), memory::cell_of(i));
         // Flags are brought through RAX.
         let reads = matches!(family, Family::Reads | Family::Exact { .. });
         let pointer = if reads || matches!(family, Family::Step { .. }) {
@@ -238,20 +200,14 @@ impl Direct<'_> {
     }
 
     /// The host register for an operand.
-    fn host_of(
-        &mut self,
-        register: Register,
-        access: OpAccess,
-        family: Family,
-        plan: &mut Plan,
-    ) -> Option<Reg> {
+    fn host_of(&mut self, register: Register, writes: bool, family: Family, plan: &mut Plan) -> Option<Reg> {
         let slot = number(register);
         let high = is_high_byte(register);
         if let (Some(pin), false) = (self.pins[slot], high) {
             return Some(pin);
         }
         if let Some(known) = plan.borrowed.iter_mut().find(|b| b.slot == slot && b.high == high) {
-            known.writes |= writes(access);
+            known.writes |= writes;
             return Some(known.host);
         }
         let free = |reg: &Reg| {
@@ -260,7 +216,7 @@ impl Direct<'_> {
         // Flags are brought through RAX, and counted in it.
         let spare = matches!(family, Family::Untouched | Family::OnlyIfDead).then_some(RAX);
         let host = [RCX, RDX].into_iter().chain(spare).find(free)?;
-        plan.borrowed.push(Borrowed { slot, high, host, writes: writes(access) });
+        plan.borrowed.push(Borrowed { slot, high, host, writes });
         if !high {
             self.get(Width::Q, host, slot);
         }
@@ -501,5 +457,36 @@ impl Direct<'_> {
             }
             self.lose_flags();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iced_x86::{Decoder, DecoderOptions};
+
+    #[test]
+    fn what_looks_at_the_machine_is_not_for_the_host() {
+        let mode = Mode { code32: true, flat: 0xFF, flat_code: true, wide_stack: true, ..Mode::default() };
+        let cases: [&[u8]; 9] = [
+            &[0x0F, 0x00, 0xC0],       // sldt eax
+            &[0x0F, 0x00, 0xC8],       // str eax
+            &[0x0F, 0x01, 0x00],       // sgdt [eax]
+            &[0x0F, 0x01, 0xE0],       // smsw eax
+            &[0x0F, 0xB4, 0x08],       // lfs ecx, [eax]
+            &[0x62, 0x08],             // bound ecx, [eax]
+            &[0x0F, 0xAE, 0x18],       // stmxcsr [eax]
+            &[0xE4, 0x60],             // in al, 60h
+            &[0xF3, 0x0F, 0xC7, 0xF8], // rdpid eax
+        ];
+        for model in 0..=u8::MAX {
+            let mode = Mode { model, ..mode };
+            for bytes in cases {
+                let i = Decoder::new(32, bytes, DecoderOptions::NONE).decode();
+                assert!(!i.is_invalid() && pick(&i, mode).is_none(), "{bytes:02X?}");
+            }
+        }
+        let add = Decoder::new(32, &[0x01, 0xC8], DecoderOptions::NONE).decode();
+        assert!(pick(&add, mode).is_some());
     }
 }

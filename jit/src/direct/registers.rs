@@ -8,9 +8,10 @@
 use super::Direct;
 use super::asm::*;
 use crate::facts::Facts;
+use crate::opcode;
 use crate::region::Region;
 use emu_core::interpreter::layout;
-use iced_x86::{InstructionInfoFactory, OpAccess, Register};
+use iced_x86::{InstructionInfoFactory, Register};
 
 pub const BUDGET: Reg = R15;
 pub const FA: Reg = R13;
@@ -59,10 +60,7 @@ impl Pins {
             let weight = if facts.in_loop(region, *block) { LOOP_WEIGHT } else { 1 };
             for insn in &region.blocks[*block].insns {
                 for used in info.info(&insn.instruction).used_registers() {
-                    let writes = !matches!(
-                        used.access(),
-                        OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
-                    );
+                    let writes = opcode::writes(used.access());
                     let register = used.register();
                     let n = register.number();
                     if register.is_gpr() {

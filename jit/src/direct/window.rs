@@ -6,9 +6,10 @@
 use super::asm::*;
 use super::registers::number;
 use super::{Direct, memory, stack};
+use crate::opcode::Opcode;
 use crate::region::{Insn, Region};
 use emu_core::interpreter::Mode;
-use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
+use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
 
 /// The most bytes of a window. Larger ones cross the end of a page more often, which is the interpreter's.
 const MAX: i64 = 96;
@@ -67,8 +68,7 @@ impl Access {
             && !super::special::idle(i);
         let disp = i.memory_displacement64();
         let disp = if mode.long { disp as i64 } else { i64::from(disp as u32 as i32) };
-        let access = InstructionInfoFactory::new().info(i).op_access(n);
-        let write = !matches!(access, OpAccess::Read | OpAccess::CondRead);
+        let write = Opcode::of(i).writes(n);
         plain.then_some(Self { base: number(base), disp, size: i.memory_size().size() as u32, write })
     }
 }

@@ -1,5 +1,6 @@
 //! Host and guest side by side: jobs in, tallies and disagreements out.
 
+use super::compare::Difference;
 use super::engines::{self, UnknownEngine};
 use super::explain;
 use super::generate::Case;
@@ -99,7 +100,7 @@ impl Bench {
                 let verdict = self.steady_vector(&inputs);
                 verdict.count(&mut done.tally);
                 if !verdict.agrees() && done.disagreement.is_none() {
-                    done.disagreement = Some(self.disagreement(job, &case, &inputs));
+                    done.disagreement = Some(self.disagreement(job, &case, inputs, verdict.differences));
                     self.install(&case.program);
                 }
             }
@@ -107,14 +108,25 @@ impl Bench {
         done
     }
 
-    fn disagreement(&mut self, job: &Job, case: &Case, inputs: &Inputs) -> Disagreement {
-        let (program, inputs) = minimise(&case.program, inputs, |program, inputs| {
+    /// Makes the case small; as it was found, if an engine that has run it before does not fail again (it may have
+    /// compiled the program meanwhile).
+    fn disagreement(
+        &mut self,
+        job: &Job,
+        case: &Case,
+        inputs: Inputs,
+        differences: Vec<Difference>,
+    ) -> Disagreement {
+        let (program, small) = minimise(&case.program, &inputs, |program, inputs| {
             self.install(program);
             !self.steady_vector(inputs).agrees()
         });
         self.install(&program);
-        let differences = self.steady_vector(&inputs).differences;
-        Disagreement { job: *job, program, inputs, differences }
+        let again = self.steady_vector(&small).differences;
+        if again.is_empty() {
+            return Disagreement { job: *job, program: case.program.clone(), inputs, differences };
+        }
+        Disagreement { job: *job, program, inputs: small, differences: again }
     }
 
     /// Records what silicon makes of a job.
