@@ -1,0 +1,1 @@
+//! The video BIOS: an option ROM at C0000h.
