@@ -323,3 +323,12 @@ fn calls_and_returns_inside_a_region() {
     let compiled = compare(32, &code, CODE, 3, std::iter::repeat_n(500, 30));
     assert!(compiled > 10_000, "{compiled}");
 }
+/// DIV leaves the flags as they were: ADC takes its carry from the turn before.
+#[test]
+fn flags_pass_a_division() {
+    // l: div dword [edi+4Ch]; adc dl,[esi+0Fh]; dec ebp; jnz l; jmp $
+    let code =
+        [0xF7, 0x77, 0x4C, 0x12, 0x56, 0x0F, 0xFF, 0xCD, 0x0F, 0x85, 0xF2, 0xFF, 0xFF, 0xFF, 0xEB, 0xFE];
+    let compiled = compare(32, &code, CODE, 101_480, std::iter::repeat_n(100, 40));
+    assert!(compiled > 1000, "{compiled}");
+}

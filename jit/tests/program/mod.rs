@@ -231,7 +231,7 @@ impl<'a> Program<'a> {
             if i.is_invalid() || i.flow_control() != FlowControl::Next || any::is_unfit(&i) {
                 continue;
             }
-            if any::may_end_the_run(&i) && !self.numbers.one_in(8) {
+            if any::may_end_the_run(&i) && !self.numbers.one_in(4) {
                 continue;
             }
             let writes = |access| {
