@@ -1,8 +1,10 @@
 //! Posada's own firmware, assembled from Rust.
 //!
-//! [`system`] is the BIOS proper, [`video`] the video BIOS, an option ROM of its own.
+//! [`system`] is the BIOS proper, [`video`] the video BIOS, an option ROM of its own. [`assembler`] makes bytes of
+//! their source.
 
 #![forbid(unsafe_code)]
 
+pub mod assembler;
 pub mod system;
 pub mod video;
