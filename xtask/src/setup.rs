@@ -9,13 +9,13 @@ use std::path::Path;
 
 const MANIFEST: &str = "manifest.sha256";
 
-struct Package {
-    architecture: &'static str,
-    name: &'static str,
+pub struct Package {
+    pub architecture: &'static str,
+    pub name: &'static str,
     /// If the package only names another one by `Depends`: how that name begins.
-    names: Option<&'static str>,
+    pub names: Option<&'static str>,
     /// Which file of the package becomes which file of the cache.
-    files: &'static [(&'static str, &'static str)],
+    pub files: &'static [(&'static str, &'static str)],
 }
 
 #[rustfmt::skip]
@@ -36,7 +36,7 @@ pub fn setup(refresh: bool) -> Result<()> {
     let files: Vec<&str> = PACKAGES.iter().flat_map(|package| package.files).map(|&(_, file)| file).collect();
     if refresh || !cache.is_complete(MANIFEST, &files) {
         for architecture in ARCHITECTURES {
-            fetch(&cache, architecture)?;
+            fetch(&cache, "setup", architecture, &PACKAGES)?;
         }
         cache.record(MANIFEST, &files)?;
     }
@@ -48,18 +48,20 @@ pub fn setup(refresh: bool) -> Result<()> {
     Ok(())
 }
 
-fn fetch(cache: &Cache, architecture: &'static str) -> Result<()> {
+/// Takes the files of those of `packages` that are of this architecture into the cache. `who` names the command in
+/// messages.
+pub fn fetch(cache: &Cache, who: &str, architecture: &'static str, packages: &[Package]) -> Result<()> {
     let packages: Vec<&Package> =
-        PACKAGES.iter().filter(|package| package.architecture == architecture).collect();
+        packages.iter().filter(|package| package.architecture == architecture).collect();
     let names: Vec<&str> = packages.iter().map(|package| package.name).collect();
-    eprintln!("setup: reading the {architecture} package index");
+    eprintln!("{who}: reading the {architecture} package index");
     let apt = Apt::open(&cache.path("apt"), architecture, &names)?;
     for package in packages {
         let name = match package.names {
             Some(prefix) => apt.resolve(package.name, prefix)?,
             None => package.name.to_owned(),
         };
-        eprintln!("setup: fetching {name} ({architecture})");
+        eprintln!("{who}: fetching {name} ({architecture})");
         let unpacked = cache.path("unpacked");
         take(cache, &apt, &name, package.files, &unpacked).with_context(|| format!("package {name}"))?;
         fs::remove_dir_all(&unpacked).context("removing the unpacked package")?;

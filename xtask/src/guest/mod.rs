@@ -1,33 +1,61 @@
 //! `cargo xtask guest`: Debian on a disk, and the boot media that tests put into the drives.
 
+mod check;
 mod debian_disk;
 mod mbr;
+mod media;
 mod sources;
 
 use anyhow::{Result, bail};
 
 const HELP: &str = "\
 Usage: cargo xtask guest GUEST [--refresh]
+       cargo xtask guest check GUEST [--engine NAME]
 
   debian-amd64, debian-i386
             Debian 12 on a disk of 4 GiB: kernel, systemd, GRUB with a menu of 3 s, logins on the screen and on the
             first serial port. Log in as root with the password posada.
+  media     Rescue disks of GRUB, Memtest86+, iPXE, the Debian installers, a CD with ISOLINUX: for the drives, in the
+            folder media
 
 They come from Debian packages by name, from the sources that apt has on this machine, into target/guests or the folder
 named by POSADA_CACHE. What is there is checked and kept; with --refresh it is made anew.
+`check` plays a session with the guest under Posada (the scripts are in xtask/guest/scripts).
 
 Root makes the disks as it is. Another user needs the Debian package uidmap, lines for the user in /etc/subuid and
 /etc/subgid, and a kernel that allows user namespaces. What is missing here is installed if root runs this.
 ";
 
 pub fn guest(words: &[&str]) -> Result<()> {
-    let (refresh, names): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| **word == "--refresh");
-    let refresh = !refresh.is_empty();
-    match names.as_slice() {
+    match words {
         [] | ["help" | "--help" | "-h"] => print!("{HELP}"),
-        ["debian-amd64"] => drop(debian_disk::make("amd64", refresh)?),
-        ["debian-i386"] => drop(debian_disk::make("i386", refresh)?),
-        _ => bail!("there is no guest `{}`; `cargo xtask guest` lists them", names.join(" ")),
+        ["check", name] => check_one(name, "auto")?,
+        ["check", name, "--engine", engine] => check_one(name, engine)?,
+        [name] => make(name, false)?,
+        [name, "--refresh"] => make(name, true)?,
+        _ => bail!("cannot make `{}`; `cargo xtask guest` says what can be", words.join(" ")),
     }
     Ok(())
+}
+
+fn make(name: &str, refresh: bool) -> Result<()> {
+    match name {
+        "media" => media::make(refresh),
+        _ => debian_disk::make(architecture(name)?, refresh).map(drop),
+    }
+}
+
+fn check_one(name: &str, engine: &str) -> Result<()> {
+    match name {
+        "media" => check::media(engine),
+        _ => check::debian(architecture(name)?, engine),
+    }
+}
+
+fn architecture(name: &str) -> Result<&'static str> {
+    match name {
+        "debian-amd64" => Ok("amd64"),
+        "debian-i386" => Ok("i386"),
+        _ => bail!("there is no guest `{name}`; `cargo xtask guest` lists them"),
+    }
 }
