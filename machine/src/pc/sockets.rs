@@ -22,7 +22,7 @@ use devices::piix3::Piix3;
 use devices::piix3_ide::Piix3Ide;
 use devices::piix4_pm::Piix4Pm;
 use devices::port92::Port92;
-use devices::vga::{TextScreen, Vga};
+use devices::vga::{Drawn, Picture, TextScreen, Vga};
 use emu_core::Device;
 use emu_core::isa::cpuid;
 
@@ -125,6 +125,10 @@ pub(crate) fn init_local_apic(board: &mut Board) {
 
 pub(crate) fn text_screen(board: &mut Board) -> Option<TextScreen> {
     board.on_chip(|vga: &mut Vga, _| vga.text_screen()).flatten()
+}
+
+pub(crate) fn draw(board: &mut Board, picture: &mut Picture) -> Drawn {
+    board.on_chip(|vga: &mut Vga, cx| vga.draw(picture, cx.now())).unwrap_or_default()
 }
 
 /// How many more bytes COM1 can take from the host.
