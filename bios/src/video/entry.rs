@@ -236,6 +236,7 @@ fn dispatch(a: &mut Assembler) -> Result<(), IcedError> {
         pushad;
         mov bp, sp;
         sub sp, local::SIZE;
+        mov word_ptr(bp + local::BANK), -1;
         push 0;
         pop ds;
         cmp ah, 0x4F;

@@ -214,37 +214,38 @@ fn draw_cga(a: &mut Assembler) -> Result<(), IcedError> {
     Ok(())
 }
 
-/// Dot by dot at CX, DX, as [`super::pixels`] writes them.
+/// Dot by dot, as [`super::pixels`] puts them.
 fn draw_banked(a: &mut Assembler) -> Result<(), IcedError> {
     code! { a;
     draw_banked:
-        mov di, cx;
+        call -> banked_geometry;
+        push cx;
+        movzx ax, dh;
+        imul_2 ax, cx;
         movzx cx, dl;
         shl cx, 3;
-        movzx ax, dh;
-        imul_2 ax, di;
         mov dx, ax;
+        call -> banked_dot;
+        pop cx;
     draw_banked_row:
+        push cx;
+        push edi;
         mov ah, byte_ptr(si).fs();
         inc si;
-        push cx;
+        mov dx, 8;
     draw_banked_dot:
         mov al, 0;
-        test ah, 0x80;
-        jz -> draw_banked_colour;
+        shl ah, 1;
+        jnc -> draw_banked_colour;
         mov al, bl;
     draw_banked_colour:
-        pusha;
-        call -> write_banked_dot;
-        popa;
-        inc cx;
-        shl ah, 1;
-        test cl, 7;
+        call -> put_banked_dot;
+        dec dx;
         jnz -> draw_banked_dot;
+        pop edi;
+        add edi, dword_ptr(bp + local::LINE_BYTES);
         pop cx;
-        inc dx;
-        dec di;
-        jnz -> draw_banked_row;
+        loop_ -> draw_banked_row;
         ret;
     }
     Ok(())

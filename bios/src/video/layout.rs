@@ -97,6 +97,11 @@ pub(super) mod local {
     pub(in crate::video) const MODEL: i32 = -24;
     /// Save and restore: where the state lies, and which parts.
     pub(in crate::video) const PARTS: i32 = -26;
+    /// In banked modes: the bank in the window, or -1; bytes of a dot and of a line; where bytes wait to be moved.
+    pub(in crate::video) const BANK: i32 = -28;
+    pub(in crate::video) const DOT_BYTES: i32 = -30;
+    pub(in crate::video) const LINE_BYTES: i32 = -52;
+    pub(in crate::video) const BUFFER: i32 = -54;
     /// Sixteen bytes: the rows of a character on the screen.
     pub(in crate::video) const CELL: i32 = -48;
     pub(in crate::video) const SIZE: i32 = 64;

@@ -1,7 +1,7 @@
 //! AH=0Ch and 0Dh: single dots.
 
 use super::assembler::{Assembler, code};
-use super::layout::{bda, frame, model, port};
+use super::layout::{bda, frame, local, model, port};
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 
@@ -100,10 +100,10 @@ fn planar(a: &mut Assembler) -> Result<(), IcedError> {
     code! { a;
     write_planar_dot:
         call -> planar_dot;
-        call -> planar_defaults;
         mov bl, al;
+        call -> planar_defaults;
         mov dx, port::GRAPHICS;
-        mov ah, al;
+        mov ah, bl;
         mov al, 0;
         out dx, ax;
         mov ax, 0x0F01;
@@ -188,35 +188,66 @@ fn linear(a: &mut Assembler) -> Result<(), IcedError> {
 fn banked(a: &mut Assembler) -> Result<(), IcedError> {
     code! { a;
     write_banked_dot:
-        push ax;
+        call -> banked_geometry;
         call -> banked_dot;
-        pop ax;
+    // AL = colour, EDI = address; leaves EDI after the dot. Clobbers CX.
+    put_banked_dot:
+        mov cx, word_ptr(bp + local::DOT_BYTES);
         cmp cx, 1;
-        je -> write_banked_byte;
+        je -> put_banked_byte;
         cmp al, 1;
         cmc;
         sbb al, al;
-    write_banked_byte:
+    put_banked_byte:
         call -> select_bank;
         mov byte_ptr(di).es(), al;
         inc edi;
-        loop_ -> write_banked_byte;
+        loop_ -> put_banked_byte;
         ret;
     read_banked_dot:
+        call -> banked_geometry;
         call -> banked_dot;
         call -> select_bank;
         mov al, byte_ptr(di).es();
         ret;
-    // EDI = address and CX = bytes of the dot at CX, DX.
+    // EDI = address of the dot at CX, DX. Clobbers ECX and EDX.
     banked_dot:
         movzx edi, cx;
-        movzx eax, dx;
-        call -> dispi_pitch;
-        imul_2 eax, ecx;
-        call -> dispi_dot_bytes;
-        movzx ecx, cx;
+        movzx ecx, word_ptr(bp + local::DOT_BYTES);
         imul_2 edi, ecx;
-        add edi, eax;
+        movzx edx, dx;
+        imul_2 edx, dword_ptr(bp + local::LINE_BYTES);
+        add edi, edx;
+        ret;
+    }
+    bank(a)
+}
+
+fn bank(a: &mut Assembler) -> Result<(), IcedError> {
+    code! { a;
+    // Asks the adapter for the sizes of dots and lines.
+    banked_geometry:
+        push ecx;
+        call -> dispi_pitch;
+        mov dword_ptr(bp + local::LINE_BYTES), ecx;
+        call -> dispi_dot_bytes;
+        mov word_ptr(bp + local::DOT_BYTES), cx;
+        pop ecx;
+        ret;
+    // Shows the bank of address EDI in the window, where DI is its offset then.
+    select_bank:
+        push ecx;
+        mov ecx, edi;
+        shr ecx, 16;
+        cmp cx, word_ptr(bp + local::BANK);
+        je -> bank_selected;
+        mov word_ptr(bp + local::BANK), cx;
+        push ax;
+        mov ax, 5;
+        call -> dispi_set;
+        pop ax;
+    bank_selected:
+        pop ecx;
         ret;
     }
     Ok(())

@@ -14,7 +14,9 @@ pub(super) fn emit(a: &mut Assembler) -> Result<(), IcedError> {
     move_lines(a)?;
     blank_lines(a)?;
     line_address(a)?;
-    banked_lines(a)
+    banked_lines(a)?;
+    banked_addresses(a)?;
+    banked_bytes(a)
 }
 
 /// AL = rows (0: all), BH = attribute or colour of blank rows, CX, DX = corners.
@@ -244,78 +246,117 @@ fn line_address(a: &mut Assembler) -> Result<(), IcedError> {
     Ok(())
 }
 
-/// In banked modes lines are moved eight bytes at a time: so many never cross the end of a bank.
+/// In banked modes lines are moved eight bytes at a time, for so many never cross the end of a bank, and up to 64 wait
+/// on the stack, for changing banks is slow.
 fn banked_lines(a: &mut Assembler) -> Result<(), IcedError> {
     code! { a;
     scroll_banked:
         push 0xA000;
         pop es;
+        sub sp, 64;
+        mov word_ptr(bp + local::BUFFER), sp;
+        call -> banked_geometry;
         // Bytes, where each dot was taken for one.
-        call -> dispi_dot_bytes;
+        mov cx, word_ptr(bp + local::DOT_BYTES);
         mov ax, word_ptr(bp + local::COUNT);
         imul_2 ax, cx;
         mov word_ptr(bp + local::COUNT), ax;
         imul_2 cx, word_ptr(bp + local::LEFT);
         mov word_ptr(bp + local::LEFT), cx;
-    banked_line:
-        mov dx, 1;
+    move_banked_line:
         dec word_ptr(bp + local::MOVED);
-        jns -> banked_source;
-        mov dx, 0;
+        js -> blank_banked_lines;
+        call -> banked_addresses;
+        call -> move_banked_bytes;
+        call -> next_line;
+        jmp -> move_banked_line;
+    blank_banked_lines:
+        push es;
+        push ss;
+        pop es;
+        mov di, word_ptr(bp + local::BUFFER);
+        mov al, byte_ptr(bp + local::FILL);
+        mov cx, 64;
+        rep stosb;
+        pop es;
+    blank_banked_line:
         dec word_ptr(bp + local::BLANKED);
-        js -> nothing;
-    banked_source:
-        // Whether bytes come from another line.
-        mov word_ptr(bp + local::PITCH), dx;
+        js -> banked_lines_done;
+        call -> banked_addresses;
+        call -> blank_banked_bytes;
+        call -> next_line;
+        jmp -> blank_banked_line;
+    banked_lines_done:
+        add sp, 64;
+        ret;
+    }
+    Ok(())
+}
+
+/// EDI and ESI = addresses of the present line and of the one it comes from; DX = how many times eight bytes.
+fn banked_addresses(a: &mut Assembler) -> Result<(), IcedError> {
+    code! { a;
+    banked_addresses:
         movzx edi, word_ptr(bp + local::LINE);
         movsx esi, word_ptr(bp + local::SHIFT);
         add esi, edi;
-        call -> dispi_pitch;
         movzx eax, word_ptr(bp + local::LEFT);
-        imul_2 esi, ecx;
-        imul_2 edi, ecx;
+        imul_2 esi, dword_ptr(bp + local::LINE_BYTES);
+        imul_2 edi, dword_ptr(bp + local::LINE_BYTES);
         add esi, eax;
         add edi, eax;
+        mov dx, word_ptr(bp + local::COUNT);
+        shr dx, 3;
+        ret;
     }
-    banked_bytes(a)
+    Ok(())
 }
 
-/// Moves from address ESI to EDI, or blanks.
 fn banked_bytes(a: &mut Assembler) -> Result<(), IcedError> {
     code! { a;
-        movzx ebx, byte_ptr(bp + local::FILL);
-        imul_3 ebx, ebx, 0x0101_0101;
-        mov cx, word_ptr(bp + local::COUNT);
-        shr cx, 3;
-    banked_bytes:
-        mov eax, ebx;
-        mov edx, ebx;
-        cmp word_ptr(bp + local::PITCH), 0;
-        je -> banked_write;
+    move_banked_bytes:
+        call -> next_piece;
         xchg esi, edi;
+    fetch_banked_bytes:
         call -> select_bank;
         mov eax, dword_ptr(di).es();
-        mov edx, dword_ptr(di + 4).es();
-        xchg esi, edi;
-    banked_write:
-        call -> select_bank;
-        mov dword_ptr(di).es(), eax;
-        mov dword_ptr(di + 4).es(), edx;
-        add esi, 8;
+        mov dword_ptr(bx).ss(), eax;
+        mov eax, dword_ptr(di + 4).es();
+        mov dword_ptr(bx + 4).ss(), eax;
         add edi, 8;
-        loop_ -> banked_bytes;
-        call -> next_line;
-        jmp -> banked_line;
-    // Shows the bank of address EDI in the window, where DI is its offset then.
-    select_bank:
-        push eax;
-        push ecx;
-        mov ecx, edi;
-        shr ecx, 16;
-        mov ax, 5;
-        call -> dispi_set;
-        pop ecx;
-        pop eax;
+        add bx, 8;
+        loop_ -> fetch_banked_bytes;
+        xchg esi, edi;
+        call -> store_piece;
+        jnz -> move_banked_bytes;
+        ret;
+    blank_banked_bytes:
+        call -> store_piece;
+        jnz -> blank_banked_bytes;
+        ret;
+    // CX = how many of DX eights are moved now, BX = where they wait.
+    next_piece:
+        mov cx, dx;
+        cmp cx, 8;
+        jbe -> piece_known;
+        mov cx, 8;
+    piece_known:
+        mov bx, word_ptr(bp + local::BUFFER);
+        ret;
+    // Not zero if DX eights are left.
+    store_piece:
+        call -> next_piece;
+        sub dx, cx;
+    store_banked_bytes:
+        call -> select_bank;
+        mov eax, dword_ptr(bx).ss();
+        mov dword_ptr(di).es(), eax;
+        mov eax, dword_ptr(bx + 4).ss();
+        mov dword_ptr(di + 4).es(), eax;
+        add edi, 8;
+        add bx, 8;
+        loop_ -> store_banked_bytes;
+        or dx, dx;
         ret;
     }
     Ok(())
