@@ -4,6 +4,8 @@
 //! their source.
 
 #![forbid(unsafe_code)]
+// One level for each instruction of a routine.
+#![recursion_limit = "256"]
 
 pub mod assembler;
 pub mod system;
