@@ -89,6 +89,7 @@ mod tests {
             boots: vec![],
             kernels,
             programs: vec![],
+            disk: vec![],
             engine: text(),
             qemu: text(),
             date: text(),

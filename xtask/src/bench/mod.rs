@@ -5,6 +5,7 @@
 //! the program itself for the host. Boots are measured by the wall clock too. Each number is the least of several
 //! runs, the emulators taking turns.
 
+mod disk;
 mod goals;
 pub mod guests;
 pub mod peer;
@@ -46,12 +47,14 @@ pub fn bench(words: &[&str]) -> Result<()> {
 fn measure(selection: &Selection, peers: &[Peer; 2], program: &Path) -> Result<Report> {
     let architectures = setup::ARCHITECTURES.map(str::to_owned);
     let (kernel_names, program_names) = guests::names(program)?;
-    selection.check(&[architectures.as_slice(), &kernel_names, &program_names].concat())?;
+    let disk_names = disk::names();
+    selection.check(&[architectures.as_slice(), &kernel_names, &program_names, &disk_names].concat())?;
     let boots = selection.of(Part::Boots, &architectures);
     Ok(Report {
         boots: boots.iter().map(|architecture| boot(peers, architecture)).collect::<Result<_>>()?,
         kernels: kernels(peers, program, &selection.of(Part::Kernels, &kernel_names))?,
         programs: programs(peers, program, &selection.of(Part::Programs, &program_names))?,
+        disk: disk::measure(peers, &selection.of(Part::Disk, &disk_names))?,
         engine: selection.engine.clone(),
         qemu: qemu_version()?,
         date: command::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?.trim().to_owned(),

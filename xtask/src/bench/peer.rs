@@ -24,6 +24,8 @@ pub struct Peer {
     arguments: Vec<String>,
     /// How its options begin; those we need have the same names in both.
     dashes: &'static str,
+    /// The option that puts a raw image on the first IDE channel, and how its value begins.
+    disk: [&'static str; 2],
 }
 
 impl Peer {
@@ -34,6 +36,7 @@ impl Peer {
             program: program.into(),
             arguments: arguments.map(str::to_owned).into(),
             dashes: "--",
+            disk: ["--disk", ""],
         }
     }
 
@@ -45,6 +48,7 @@ impl Peer {
             program: "qemu-system-x86_64".into(),
             arguments: arguments.split(' ').map(str::to_owned).collect(),
             dashes: "-",
+            disk: ["-drive", "if=ide,format=raw,file="],
         }
     }
 
@@ -75,6 +79,15 @@ impl Peer {
         let run = self.start(guest, "")?;
         run.wait_for("POSADA-READY").with_context(|| format!("booting under {}", self.name))?;
         Ok(run)
+    }
+
+    /// Boots a disk.
+    pub fn start_disk(&self, image: &Path) -> Result<Run> {
+        let [option, beginning] = self.disk;
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).args(["-m", "512M", option]);
+        command.arg(format!("{beginning}{}", image.display()));
+        Run::start(command)
     }
 
     pub fn start(&self, guest: &Guest, append: &str) -> Result<Run> {

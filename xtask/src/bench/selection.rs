@@ -7,6 +7,7 @@ pub enum Part {
     Boots,
     Kernels,
     Programs,
+    Disk,
 }
 
 /// The words after `cargo xtask bench`.
@@ -32,10 +33,11 @@ impl Selection {
                 "boots" => selection.parts.push(Part::Boots),
                 "kernels" => selection.parts.push(Part::Kernels),
                 "programs" => selection.parts.push(Part::Programs),
+                "disk" => selection.parts.push(Part::Disk),
                 "--only" => selection.only.push(value()?),
                 "--engine" => selection.engine = value()?,
                 _ => bail!(
-                    "bench does not know `{word}`: say boots, kernels or programs, --only NAME or --engine NAME"
+                    "bench does not know `{word}`: say boots, kernels, programs or disk, --only NAME or --engine NAME"
                 ),
             }
         }

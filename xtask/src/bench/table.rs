@@ -1,5 +1,6 @@
 //! The tables of results, as Markdown.
 
+use super::disk;
 use super::goals;
 use super::sample::Cost;
 use crate::command;
@@ -40,6 +41,7 @@ pub struct Report {
     pub boots: Vec<Boot>,
     pub kernels: Vec<Row>,
     pub programs: Vec<Row>,
+    pub disk: Vec<disk::Row>,
     pub engine: String,
     pub qemu: String,
     pub date: String,
@@ -59,6 +61,7 @@ impl Report {
         boots(&mut out, &self.boots);
         rows(&mut out, "kernel", &self.kernels, ("ms", 1e6));
         rows(&mut out, "program", &self.programs, ("s", 1e9));
+        disks(&mut out, &self.disk);
         out
     }
 }
@@ -82,6 +85,20 @@ fn boots(out: &mut String, boots: &[Boot]) {
         );
     }
     out.push('\n');
+}
+
+fn disks(out: &mut String, rows: &[disk::Row]) {
+    if rows.is_empty() {
+        return;
+    }
+    out.push_str("| Debian amd64 on an IDE disk | Posada: CPU, wall | QEMU TCG: CPU, wall | QEMU / Posada: CPU, wall |\n");
+    out.push_str("|---|---|---|---|\n");
+    for disk::Row { name, posada, qemu } in rows {
+        let seconds = |cost: &Cost| format!("{:.2} s, {:.2} s", cost.cpu / 1e9, cost.wall / 1e9);
+        let (cpu, wall) = (qemu.cpu / posada.cpu, qemu.wall / posada.wall);
+        let _ = writeln!(out, "| {name} | {} | {} | {cpu:.2}, {wall:.2} |", seconds(posada), seconds(qemu));
+    }
+    out.push_str("\nGRUB waits 3 s in its menu, by looking at the clock: that is part of disk-login.\n\n");
 }
 
 fn rows(out: &mut String, what: &str, rows: &[Row], (unit, nanoseconds): (&str, f64)) {

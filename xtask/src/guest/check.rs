@@ -1,7 +1,7 @@
 //! `cargo xtask guest check`: a person's session with each guest, by script, under Posada. Debian boots twice, and the
 //! file system that it leaves is checked by the host.
 
-use super::{debian_disk, mbr, media};
+use super::{debian_disk, media};
 use crate::cache::Cache;
 use crate::command::{self, output};
 use crate::demo;
@@ -53,11 +53,9 @@ pub fn debian(architecture: &'static str, engine: &str) -> Result<()> {
 
 /// e2fsck(8): exit code 0 means that nothing was wrong.
 fn fsck(disk: &Path) -> Result<()> {
-    let mut image = disk.as_os_str().to_owned();
-    image.push(format!("?offset={}", u64::from(mbr::PARTITION) * mbr::SECTOR as u64));
     let e2fsck = command::find("e2fsck").context("there is no e2fsck here: install e2fsprogs")?;
-    let said =
-        output(Command::new(e2fsck).arg("-fn").arg(image)).context("the guest left a damaged file system")?;
+    let said = output(Command::new(e2fsck).arg("-fn").arg(super::file_system_in(disk)))
+        .context("the guest left a damaged file system")?;
     eprintln!("guest: fsck: {}", said.lines().last().unwrap_or_default());
     Ok(())
 }

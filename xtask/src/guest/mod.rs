@@ -7,6 +7,8 @@ mod media;
 mod sources;
 
 use anyhow::{Result, bail};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 const HELP: &str = "\
 Usage: cargo xtask guest GUEST [--refresh]
@@ -36,6 +38,18 @@ pub fn guest(words: &[&str]) -> Result<()> {
         _ => bail!("cannot make `{}`; `cargo xtask guest` says what can be", words.join(" ")),
     }
     Ok(())
+}
+
+/// The disk with Debian of an architecture, made if it is not there yet.
+pub fn debian(architecture: &'static str) -> Result<PathBuf> {
+    debian_disk::make(architecture, false)
+}
+
+/// The file system in a raw copy of such a disk, as the programs of e2fsprogs want it named.
+pub fn file_system_in(disk: &Path) -> OsString {
+    let mut name = disk.as_os_str().to_owned();
+    name.push(format!("?offset={}", u64::from(mbr::PARTITION) * mbr::SECTOR as u64));
+    name
 }
 
 fn make(name: &str, refresh: bool) -> Result<()> {
