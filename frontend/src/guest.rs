@@ -1,5 +1,6 @@
 //! From the command line to a machine: everything is read and checked here, before anything runs.
 
+use crate::boot;
 use crate::disk::FileDisk;
 use crate::files;
 use crate::options::Run;
@@ -7,7 +8,7 @@ use crate::quantity::{seconds, shown_size};
 use anyhow::{Context, Result, bail};
 use emu_core::Engine;
 use emu_core::isa::cpuid;
-use machine::{Cpu, Disk, Firmware, Linux, Machine, MachineConfig, TimeMode};
+use machine::{BootPlan, Cpu, Disk, Firmware, Linux, Machine, MachineConfig, TimeMode};
 use std::path::{Path, PathBuf};
 
 /// A machine and a line that says what it is.
@@ -56,7 +57,7 @@ fn start(run: &Run, engine: Box<dyn Engine>, media: Media) -> Result<Built> {
     let mut config = MachineConfig::new(run.pc.memory, cpu, time(run));
     config.linux = run.guest.kernel.as_deref().map(|kernel| linux(run, kernel)).transpose()?;
     if config.linux.is_none() {
-        config.firmware = Some(firmware(run)?);
+        config.firmware = Some(firmware(run, &config.cpu)?);
     }
     config.rtc_start = run.time.rtc;
     complete(&mut config, run, media);
@@ -106,18 +107,24 @@ fn linux(run: &Run, kernel: &Path) -> Result<Linux> {
     })
 }
 
-fn firmware(run: &Run) -> Result<Firmware> {
-    let image = match &run.guest.firmware {
-        Some(path) => path.clone(),
-        None => fetched("bios-256k.bin").context(
-            "there is nothing to boot: give a --kernel or a --firmware, or fetch SeaBIOS with `cargo xtask setup`",
-        )?,
-    };
+fn firmware(run: &Run, cpu: &Cpu) -> Result<Firmware> {
     let vga_bios = run.guest.vgabios.clone().or_else(|| fetched("vgabios-isavga.bin"));
-    Ok(Firmware {
-        image: files::read("firmware", &image)?,
-        vga_bios: vga_bios.map(|path| files::read("video BIOS", &path)).transpose()?,
-    })
+    let vga_bios = vga_bios.map(|path| files::read("video BIOS", &path)).transpose()?;
+    let image = match &run.guest.firmware {
+        None | Some(boot::Firmware::Posada) => {
+            let plan = run.guest.boot.clone().map_or_else(BootPlan::default, |boot| boot.0);
+            let video = vga_bios.context("our BIOS needs a video BIOS: give a --vgabios")?;
+            return Ok(Firmware::posada(run.pc.memory, cpu, video, &plan)?);
+        }
+        Some(boot::Firmware::SeaBios) => {
+            fetched("bios-256k.bin").context("there is no SeaBIOS yet: fetch it with `cargo xtask setup`")?
+        }
+        Some(boot::Firmware::File(path)) => path.clone(),
+    };
+    if run.guest.boot.is_some() {
+        bail!("--boot is for our own BIOS; another firmware has its own ways to choose");
+    }
+    Ok(Firmware { image: files::read("firmware", &image)?, vga_bios })
 }
 
 /// A file that `cargo xtask setup` has put into the folder of guests: `$POSADA_CACHE`, else `guests` beside the
@@ -132,8 +139,8 @@ fn fetched(name: &str) -> Option<PathBuf> {
 fn boots(run: &Run) -> String {
     match (&run.guest.kernel, &run.guest.firmware) {
         (Some(kernel), _) => format!("kernel {}", kernel.display()),
-        (None, Some(firmware)) => format!("firmware {}", firmware.display()),
-        (None, None) => "SeaBIOS".into(),
+        (None, Some(firmware)) => firmware.to_string(),
+        (None, None) => boot::Firmware::Posada.to_string(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The program `posada`: a complete x86 PC, from the command line.
 
+mod boot;
 mod conform;
 mod disk;
 mod ending;

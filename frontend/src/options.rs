@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::boot::{Boot, Firmware};
 use crate::engines::{EngineChoice, Which};
 use crate::{conform, lockstep, quantity};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -12,7 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   Boot a Linux kernel to the shell of its initramfs, here in the terminal:
     posada run --kernel vmlinuz --initrd initramfs.cpio.gz --append 'console=ttyS0'
-  Boot a disk image with SeaBIOS and show its text screen:
+  Boot a disk image and show its text screen:
     posada run --disk disk.img --display text
   Stop here, go on there:
     posada run --kernel vmlinuz --initrd initrd --save shell.state     (Ctrl-A s, Ctrl-A x)
@@ -78,9 +79,12 @@ pub struct Guest {
     /// Command line for --kernel
     #[arg(long, value_name = "TEXT", requires = "kernel", default_value = "")]
     pub append: String,
-    /// Firmware image; without --kernel the default is the SeaBIOS that `cargo xtask setup` fetched
-    #[arg(long, value_name = "FILE")]
-    pub firmware: Option<PathBuf>,
+    /// Firmware: posada (our own), seabios (as `cargo xtask setup` fetched it), or an image file [default: posada]
+    #[arg(long, value_name = "WHICH")]
+    pub firmware: Option<Firmware>,
+    /// What our BIOS boots: order=LETTERS of a (diskette), c (disk) and d (CD); menu asks first [default: order=adc]
+    #[arg(long, value_name = "HOW", conflicts_with = "kernel")]
+    pub boot: Option<Boot>,
     /// Video BIOS image for the firmware [default: the one beside SeaBIOS]
     #[arg(long, value_name = "FILE")]
     pub vgabios: Option<PathBuf>,
@@ -160,7 +164,7 @@ pub struct State {
     #[arg(long, value_name = "SPAN", value_parser = quantity::span, requires = "save")]
     pub save_at: Option<Tick>,
     /// Continue from a saved state; it holds the whole PC, so nothing that describes the PC can be given with it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "initrd", "append", "firmware", "vgabios", "memory", "cpu", "rtc"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "initrd", "append", "firmware", "boot", "vgabios", "memory", "cpu", "rtc"])]
     pub restore: Option<PathBuf>,
     /// At the end, print a hash of the whole machine (CPU, chips, memory)
     #[arg(long)]

@@ -8,6 +8,7 @@ use board::Board;
 use emu_core::interpreter::Interpreter;
 use emu_core::vcpu::{Activity, efer, rflags};
 use emu_core::{Engine, Exit, Forget, Stop, VcpuState};
+use jit::{Jit, Options};
 use machine::Guest;
 
 /// Instructions that a guest may run.
@@ -30,25 +31,42 @@ enum Drive {
     InSteps { seed: u64 },
 }
 
-/// Runs `data` as a guest, at once and in small steps.
+/// Translates as early as can be, on this thread.
+const EAGER: Options = Options { slice: 65, arena: 1 << 20, ..Options::AT_ONCE };
+
+/// Runs `data` as a guest, at once, compiled, and in small steps.
 ///
 /// # Panics
-/// The interpreter has a bug: it panicked, ran beyond its allowance, left a state no CPU has, or came to another end
-/// when it was interrupted on the way.
+/// An engine has a bug: it panicked, ran beyond its allowance, left a state no CPU has, or came to another end when it
+/// compiled code or was interrupted on the way.
 pub fn fuzz_cpu(data: &[u8]) {
+    compiled_by(data);
+}
+
+/// As [`fuzz_cpu`]; the number of instructions that compiled code has retired.
+fn compiled_by(data: &[u8]) -> u64 {
     let input = &mut Input::new(data);
     let seed = input.u64();
     let guest = Guest::new(input);
-    let at_once = run(&guest, Drive::AtOnce);
+    let mut jit = Jit::new(EAGER);
+    let at_once = run(&guest, Drive::AtOnce, &mut Interpreter::new());
+    let compiled = run(&guest, Drive::AtOnce, &mut jit);
     // Where a guest changes its own page tables, an engine that has remembered less may rightly see more.
     if !guest.is_paged() {
-        let in_steps = run(&guest, Drive::InSteps { seed });
-        assert_eq!(at_once.retired, in_steps.retired, "instructions, at once and in steps");
-        let fields = differences(&at_once.state, &in_steps.state);
-        assert!(fields.is_empty(), "the CPU's state, at once and in steps: {fields:#?}");
-        let differs = (0..at_once.memory.len()).find(|n| at_once.memory[*n] != in_steps.memory[*n]);
-        assert_eq!(differs, None, "the first byte of memory that is not the same");
+        compare(&at_once, &compiled, "interpreted and compiled");
+        let in_steps = Drive::InSteps { seed };
+        compare(&at_once, &run(&guest, in_steps, &mut Interpreter::new()), "at once and in steps");
+        compare(&at_once, &run(&guest, in_steps, &mut jit), "at once and compiled in steps");
     }
+    jit.work().0
+}
+
+fn compare(a: &Outcome, b: &Outcome, how: &str) {
+    assert_eq!(a.retired, b.retired, "instructions, {how}");
+    let fields = differences(&a.state, &b.state);
+    assert!(fields.is_empty(), "the CPU's state, {how}: {fields:#?}");
+    let differs = (0..a.memory.len()).find(|n| a.memory[*n] != b.memory[*n]);
+    assert_eq!(differs, None, "the first byte of memory that is not the same, {how}");
 }
 
 /// The fields that are not the same.
@@ -58,10 +76,10 @@ fn differences(a: &VcpuState, b: &VcpuState) -> Vec<String> {
     fields(a).into_iter().zip(fields(b)).filter(|(a, b)| a != b).map(|(a, b)| format!("{a} {b}")).collect()
 }
 
-fn run(guest: &Guest, drive: Drive) -> Outcome {
+fn run(guest: &Guest, drive: Drive, engine: &mut dyn Engine) -> Outcome {
     let mut board = Board::new(&guest.memory, guest.salt);
     let mut state = guest.state.clone();
-    let mut engine = Interpreter::new();
+    engine.forget(Forget::All);
     let mut events = guest.events.iter().peekable();
     loop {
         let event = events.peek().map_or(INSTRUCTIONS, |event| event.at.min(INSTRUCTIONS));
@@ -69,9 +87,7 @@ fn run(guest: &Guest, drive: Drive) -> Outcome {
             Drive::AtOnce => event,
             Drive::InSteps { seed } => {
                 let step = seed.rotate_left(board.retired as u32 & 63);
-                if step & 0x3F00 == 0 {
-                    engine = Interpreter::new();
-                } else if step & 0x70 == 0 {
+                if step & 0x70 == 0 {
                     engine.forget(Forget::All);
                 }
                 event.min(board.retired + 1 + (step & 7))
@@ -105,4 +121,22 @@ fn check(state: &VcpuState, board: &Board) {
     assert_eq!(state.rflags & (rflags::FIXED | reserved), rflags::FIXED, "reserved bits of RFLAGS");
     let long = state.efer & efer::LMA != 0;
     assert!(long || state.rip <= u64::from(u32::MAX), "RIP {:#x} outside long mode", state.rip);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    #[test]
+    fn guests_get_compiled() {
+        static COMPILED: AtomicU64 = AtomicU64::new(0);
+        let target = |data: &[u8]| {
+            COMPILED.fetch_add(compiled_by(data), Relaxed);
+        };
+        let report = driver::run(target, 3, |inputs| inputs == 100, |_| ());
+        assert!(report.finding.is_none(), "{:?}", report.finding.map(|finding| finding.panic));
+        assert!(COMPILED.load(Relaxed) > 1000, "{COMPILED:?} instructions in compiled code");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`fuzz_devices`] pokes one chip: ports, MMIO, configuration registers, pins, time, host events, and saved states
 //!   with changes in them;
-//! - [`fuzz_cpu`] runs bytes as code, in every mode, on a tiny machine.
+//! - [`fuzz_cpu`] runs bytes as code, in every mode, on a tiny machine, interpreted and compiled.
 //!
 //! `cargo run -p posada-fuzz -- --target devices --seconds 60` runs them on random input and prints the smallest
 //! input it finds that panics; `--input HEX` runs that one again. For coverage-guided fuzzing the same functions serve

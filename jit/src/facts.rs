@@ -14,6 +14,8 @@ pub struct Facts {
     pub flags_wanted: Vec<bool>,
     /// How the flags stand where several blocks lead.
     pub shape: Vec<Shape>,
+    /// The block lies between the ends of an edge that leads back.
+    pub in_loop: Vec<bool>,
     /// Registers (a bit each) that may have changed since the region was entered.
     pub changed: Vec<u16>,
     /// See [`tier::Region::need`].
@@ -32,6 +34,7 @@ impl Facts {
             predecessors: vec![0; count],
             flags_wanted: vec![false; count],
             shape: vec![Shape::Memory; count],
+            in_loop: vec![false; count],
             changed: vec![0; count],
             need: 1,
             order,
@@ -42,6 +45,7 @@ impl Facts {
                 facts.predecessors[next] += 1;
             }
         }
+        facts.find_loops(region);
         facts.find_wanted_flags(region);
         facts.find_shapes(region);
         facts.find_changes(region);
@@ -63,8 +67,8 @@ impl Facts {
             }
             End::Call { .. } | End::Return | End::Indirect | End::System | End::Interpret(_) => true,
         };
-        let next = region.successors(block);
-        leaves || next.iter().any(|next| self.flags_wanted[*next] || self.leads_back(block, *next))
+        let mut next = region.successors(block);
+        leaves || next.any(|next| self.flags_wanted[next] || self.leads_back(block, next))
     }
 
     /// For each instruction of a block: the flags are wanted after it.
@@ -79,15 +83,15 @@ impl Facts {
         live
     }
 
-    /// The block lies between the ends of an edge that leads back.
-    pub fn in_loop(&self, region: &Region, block: usize) -> bool {
-        self.order.iter().any(|from| {
-            let around = |to: &usize| {
-                self.leads_back(*from, *to)
-                    && (self.place[*to]..=self.place[*from]).contains(&self.place[block])
-            };
-            region.successors(*from).iter().any(around)
-        })
+    fn find_loops(&mut self, region: &Region) {
+        for from in &self.order {
+            for to in region.successors(*from) {
+                // Nothing if the edge leads on.
+                for block in self.order.iter().take(self.place[*from] + 1).skip(self.place[to]) {
+                    self.in_loop[*block] = true;
+                }
+            }
+        }
     }
 
     fn find_wanted_flags(&mut self, region: &Region) {
@@ -188,7 +192,7 @@ fn order(region: &Region) -> Vec<usize> {
     let mut stack = vec![(region.entry, region.successors(region.entry))];
     seen[region.entry] = true;
     while let Some((block, left)) = stack.last_mut() {
-        match left.pop() {
+        match left.next_back() {
             Some(next) if !seen[next] => {
                 seen[next] = true;
                 stack.push((next, region.successors(next)));

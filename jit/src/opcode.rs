@@ -2,6 +2,8 @@
 //!
 //! Both are asked for each instruction that is translated, so each opcode is looked at only once.
 
+use crate::direct::host_has;
+use emu_core::isa::cpuid::{MODELS, executes, model};
 use iced_x86::{Code, Instruction, InstructionInfo, InstructionInfoFactory, OpAccess, OpKind, Register};
 use std::sync::{LazyLock, OnceLock};
 
@@ -10,6 +12,10 @@ pub struct Opcode {
     access: [OpAccess; 5],
     /// It uses a register, or memory, that is no operand: another cannot stand in for it.
     pub implies: bool,
+    /// The CPU models that have it, a bit each.
+    models: u64,
+    /// The host has it, where instructions can be encoded again.
+    pub host_has: bool,
 }
 
 impl Opcode {
@@ -32,7 +38,18 @@ impl Opcode {
         example.set_segment_prefix(Register::None);
         let mut factory = InstructionInfoFactory::new();
         let info = factory.info(&example);
-        Self { access: std::array::from_fn(|n| info.op_access(n as u32)), implies: implies(&example, info) }
+        let offered = |n: u8| u64::from(executes(&model(n).features, i.code())) << n;
+        Self {
+            access: std::array::from_fn(|n| info.op_access(n as u32)),
+            implies: implies(&example, info),
+            models: (0..MODELS.len() as u8).fold(0, |bits, n| bits | offered(n)),
+            host_has: host_has(i),
+        }
+    }
+
+    /// Whether the CPU model of this number executes it.
+    pub fn is_offered(&self, model: u8) -> bool {
+        self.models >> model & 1 != 0
     }
 
     pub fn writes(&self, n: u32) -> bool {
@@ -43,6 +60,26 @@ impl Opcode {
 /// The operand, or what else has this access, may be written.
 pub fn writes(access: OpAccess) -> bool {
     !matches!(access, OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess)
+}
+
+/// The registers that an instruction uses, as they are named in it, and whether it may write them; some more than once.
+pub fn each_register(i: &Instruction, mut f: impl FnMut(Register, bool)) {
+    let opcode = Opcode::of(i);
+    if opcode.implies {
+        let mut factory = InstructionInfoFactory::new();
+        factory.info(i).used_registers().iter().for_each(|used| f(used.register(), writes(used.access())));
+        return;
+    }
+    for n in 0..i.op_count() {
+        match i.op_kind(n) {
+            OpKind::Register => f(i.op_register(n), opcode.writes(n)),
+            OpKind::Memory => {
+                let address = [i.memory_base(), i.memory_index()];
+                address.into_iter().filter(|r| *r != Register::None).for_each(|r| f(r, false));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn stand_in(register: Register, n: u32) -> Register {

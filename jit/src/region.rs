@@ -7,7 +7,7 @@ use crate::opcode;
 use emu_core::Frame;
 use emu_core::interpreter::Mode;
 use emu_core::interpreter::tier::{Place, Single, Site, Span};
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, OpKind};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, OpKind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -115,25 +115,26 @@ pub struct Region {
 
 impl Region {
     /// Blocks that control may reach from `block` without leaving the region.
-    pub fn successors(&self, block: usize) -> Vec<usize> {
+    pub fn successors(&self, block: usize) -> impl DoubleEndedIterator<Item = usize> + use<'_> {
         let inside = |goal: Goal| match goal {
             Goal::Block(n) => Some(n),
             Goal::Outside(_) => None,
         };
-        match self.blocks[block].end {
-            End::Goto(goal) | End::Call { target: goal, .. } => inside(goal).into_iter().collect(),
+        let (one, other, returns) = match self.blocks[block].end {
+            End::Goto(goal) | End::Call { target: goal, .. } => (inside(goal), None, &[][..]),
             End::Branch { taken, next } => {
                 let (a, b) = (inside(taken), inside(next));
-                if a == b { a.into_iter().collect() } else { a.into_iter().chain(b).collect() }
+                (a, b.filter(|_| a != b), &[][..])
             }
-            End::Return => self.returns.iter().map(|(_, block)| *block).collect(),
-            End::Indirect | End::System | End::Interpret(_) => Vec::new(),
-        }
+            End::Return => (None, None, &self.returns[..]),
+            End::Indirect | End::System | End::Interpret(_) => (None, None, &[][..]),
+        };
+        one.into_iter().chain(other).chain(returns.iter().map(|(_, block)| *block))
     }
 
     /// Entering and leaving would cost more than the region saves: a few instructions, and no loop.
     pub fn is_small(&self) -> bool {
-        let loops = |n: usize| self.successors(n).iter().any(|to| self.blocks[*to].off <= self.blocks[n].off);
+        let loops = |n: usize| self.successors(n).any(|to| self.blocks[to].off <= self.blocks[n].off);
         self.instructions() < SMALL && !(0..self.blocks.len()).any(loops)
     }
 
@@ -180,10 +181,12 @@ fn target(i: &Instruction) -> i64 {
 }
 
 /// General registers that an instruction may write.
-fn written(info: &mut InstructionInfoFactory, i: &Instruction) -> u16 {
-    let used = info.info(i).used_registers().iter();
-    used.filter(|used| opcode::writes(used.access()) && used.register().is_gpr())
-        .fold(0, |bits, used| bits | 1 << used.register().full_register().number())
+fn written(i: &Instruction) -> u16 {
+    let mut bits = 0;
+    opcode::each_register(i, |register, writes| {
+        bits |= u16::from(writes && register.is_gpr()) << (register.full_register().number() & 15);
+    });
+    bits
 }
 
 /// The region at a hot place, and the bytes it was read from; `None` if not even its first instruction is known.
@@ -290,7 +293,7 @@ impl Scan<'_> {
             return None;
         }
         let known = (self.rules.know)(&instruction, &bytes[..instruction.len()], off, mode)?;
-        let writes = written(&mut InstructionInfoFactory::new(), &instruction);
+        let writes = written(&instruction);
         Some(Insn { instruction, off, known, writes })
     }
 

@@ -26,6 +26,7 @@ pub use clock::TimeMode;
 pub use config::{ConfigError, Cpu, Firmware, Linux, MachineConfig};
 pub use host::Handle;
 pub use machine::{Machine, MachineError};
+pub use pc::bios::{BootDevice, BootPlan};
 pub use peek::{code_bits, linear_rip};
 pub use run::{RunLimit, RunOutcome};
 pub use snapshot::{RestoreMachineError, SaveError, SavedMachine};

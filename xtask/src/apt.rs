@@ -72,6 +72,11 @@ impl Apt {
         Ok(())
     }
 
+    /// What the configured sources consist of, each package index in this format (see apt-get(8)).
+    pub fn index_targets(&self, format: &str) -> Result<String> {
+        output(self.command("apt-get").args(["indextargets", "--format", format, "Created-By: Packages"]))
+    }
+
     /// Reads the package index. A mirror in the middle of a push serves a broken index of one suite for some
     /// minutes: that only matters if one of `packages` is then unknown.
     fn update(&self, packages: &[&str]) {

@@ -5,10 +5,8 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
-
-/// Names and SHA-256 of everything taken from packages, in the format of `sha256sum`.
-const MANIFEST: &str = "manifest.sha256";
 
 pub struct Cache {
     folder: PathBuf,
@@ -57,38 +55,43 @@ impl Cache {
         write().with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Whether every one of `names` is here, unchanged since the set-up that recorded it.
-    pub fn is_complete(&self, names: &[&str]) -> bool {
-        let Ok(manifest) = fs::read_to_string(self.path(MANIFEST)) else { return false };
+    /// Whether every one of `names` is here, unchanged since it was recorded in this manifest.
+    pub fn is_complete(&self, manifest: &str, names: &[&str]) -> bool {
+        let Ok(manifest) = fs::read_to_string(self.path(manifest)) else { return false };
         let recorded =
             |name: &str| manifest.lines().find_map(|line| line.strip_suffix(name)?.strip_suffix("  "));
         names.iter().all(|name| {
             let Some(expected) = recorded(name) else { return false };
-            fs::read(self.path(name)).is_ok_and(|bytes| sha256(&bytes) == expected)
+            sha256_of(&self.path(name)).is_ok_and(|sum| sum == expected)
         })
     }
 
-    /// Records what is here now; done last, so that an interrupted set-up starts again.
-    pub fn record(&self, names: &[&str]) -> Result<()> {
-        let mut manifest = String::new();
+    /// Records names and SHA-256 of what is here now, in the format of `sha256sum`; done last, so that an interrupted
+    /// set-up starts again.
+    pub fn record(&self, manifest: &str, names: &[&str]) -> Result<()> {
+        let mut lines = String::new();
         for name in names {
-            writeln!(manifest, "{}  {name}", sha256(&self.read(name)?))?;
+            writeln!(lines, "{}  {name}", sha256_of(&self.path(name))?)?;
         }
-        self.write(MANIFEST, manifest.as_bytes())
+        self.write(manifest, lines.as_bytes())
     }
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+/// Images of disks are large: read piece by piece.
+fn sha256_of(file: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    File::open(file)
+        .and_then(|mut file| io::copy(&mut file, &mut hasher))
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(hasher.finalize().iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
-    })
+    }))
 }
 
 /// Fails unless the file has this SHA-256.
 pub fn verify(file: &Path, expected: &str) -> Result<()> {
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    if sha256(&bytes) != expected {
+    if sha256_of(file)? != expected {
         bail!(
             "{} is damaged: its SHA-256 is not the one of the package index; delete it and try again",
             file.display()
@@ -99,9 +102,13 @@ pub fn verify(file: &Path, expected: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::sha256_of;
+    use std::path::Path;
+
     #[test]
     fn sha256_of_nothing() {
         // FIPS 180-4 example value, the empty message.
-        assert_eq!(super::sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        let nothing = sha256_of(Path::new("/dev/null")).unwrap();
+        assert_eq!(nothing, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 }

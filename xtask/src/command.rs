@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -21,6 +22,19 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// The same with `input` as what it reads.
+pub fn run_with(command: &mut Command, input: &str) -> Result<()> {
+    let line = shown(command);
+    let mut child =
+        command.stdin(Stdio::piped()).spawn().with_context(|| format!("cannot start `{line}`"))?;
+    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()));
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{line}` failed ({status})");
+    }
+    written.with_context(|| format!("`{line}` did not read its input"))
+}
+
 /// Runs a program quietly and returns what it printed; on failure its own message is part of the error.
 pub fn output(command: &mut Command) -> Result<String> {
     let line = shown(command);
@@ -32,10 +46,12 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
-/// Where `program` is found on PATH.
+/// Where `program` is found: on PATH, or among the programs of the system's administrator.
 pub fn find(program: impl AsRef<Path>) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program.as_ref())).find(|file| file.is_file())
+    let administrator = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let mut folders = std::env::split_paths(&path).chain(administrator);
+    folders.find_map(|folder| Some(folder.join(program.as_ref())).filter(|file| file.is_file()))
 }
 
 /// The cargo that started us, in the workspace folder.

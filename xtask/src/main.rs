@@ -9,7 +9,9 @@ mod cpio;
 mod debian;
 mod demo;
 mod fuzz;
+mod guest;
 mod initramfs;
+mod packages;
 mod setup;
 mod soak;
 mod test;
@@ -23,6 +25,7 @@ Usage: cargo xtask COMMAND
   demo                boot a Debian kernel to its shell, here in the terminal (sets up and builds what it needs)
   test [FILTER...]    run every test, boots of real guests included (sets up what it needs)
   setup [--refresh]   fetch the guests (Debian packages) into target/guests, or the folder named by POSADA_CACHE
+  guest [NAME]        make a guest that takes more than a package: Debian on a disk, boot media; alone it lists them
   check               format, lints, arrows between crates, documentation, licences
   bench [boots|kernels|programs] [--only NAME] [--engine NAME]
                       compare with QEMU's TCG and with the bare host; all of it is written into README.md, a part
@@ -49,6 +52,7 @@ fn dispatch(words: &[&str]) -> Result<()> {
         ["setup", "--refresh"] => setup::setup(true),
         ["demo"] => demo::demo(),
         ["test", filter @ ..] => test::test(filter),
+        ["guest", names @ ..] => guest::guest(names),
         ["check"] => check::check(),
         ["bench", selection @ ..] => bench::bench(selection),
         ["soak"] => soak::soak("60"),

@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 
+const MANIFEST: &str = "manifest.sha256";
+
 struct Package {
     architecture: &'static str,
     name: &'static str,
@@ -32,11 +34,11 @@ pub const ARCHITECTURES: [&str; 2] = ["amd64", "i386"];
 pub fn setup(refresh: bool) -> Result<()> {
     let cache = Cache::open()?;
     let files: Vec<&str> = PACKAGES.iter().flat_map(|package| package.files).map(|&(_, file)| file).collect();
-    if refresh || !cache.is_complete(&files) {
+    if refresh || !cache.is_complete(MANIFEST, &files) {
         for architecture in ARCHITECTURES {
             fetch(&cache, architecture)?;
         }
-        cache.record(&files)?;
+        cache.record(MANIFEST, &files)?;
     }
     for architecture in ARCHITECTURES {
         let busybox = cache.read(&format!("{architecture}/busybox"))?;

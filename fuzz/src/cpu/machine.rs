@@ -41,6 +41,10 @@ impl Mode {
         matches!(self, Self::Compatibility | Self::Long | Self::LongUser)
     }
 
+    fn is_16_bit(self) -> bool {
+        matches!(self, Self::Real | Self::Protected16 | Self::Virtual86)
+    }
+
     fn is_paged(self) -> bool {
         self.is_long() || matches!(self, Self::Paged32 | Self::Paged32User | Self::Pae)
     }
@@ -237,8 +241,12 @@ impl Guest {
         let start = if input.bool() { 0 } else { 0xFF0 + u64::from(input.u8() & 0xF) };
         state.rip = CODE + start - state.seg[1].base;
         let code = input.bytes(usize::MAX);
-        let repeated: Vec<u8> =
-            code.iter().copied().cycle().take(if code.is_empty() { 0 } else { 0x3000 }).collect();
+        // Half of the guests go on with the same code again, half are a loop.
+        let repeated: Vec<u8> = match salt >> 32 & 1 {
+            _ if code.is_empty() => Vec::new(),
+            0 => code.iter().copied().cycle().take(0x3000).collect(),
+            _ => [code, &jump_back(code.len(), mode.is_16_bit())].concat(),
+        };
         ram.put(CODE + start, &repeated);
         Self { mode, state, memory: ram.0, events, salt }
     }
@@ -246,6 +254,14 @@ impl Guest {
     pub(super) fn is_paged(&self) -> bool {
         self.mode.is_paged()
     }
+}
+
+/// JMP to what lies `bytes` before it.
+fn jump_back(bytes: usize, short: bool) -> Vec<u8> {
+    let opcode = 0xE9;
+    let distance = (bytes + if short { 3 } else { 5 }) as i32;
+    let distance = distance.wrapping_neg().to_le_bytes();
+    [&[opcode], &distance[..if short { 2 } else { 4 }]].concat()
 }
 
 fn events(input: &mut Input<'_>) -> Vec<Event> {

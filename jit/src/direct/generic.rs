@@ -4,7 +4,7 @@
 use super::asm::*;
 use super::family::{Family, count_of, family, size_of};
 use super::lazy::{Lazy, Loc, held, looks_at};
-use super::recode::{self, code_of};
+use super::recode::code_of;
 use super::registers::{FA, FB, is_high_byte, named, named_xmm, number};
 use super::sse;
 use super::{Direct, Emit, memory};
@@ -12,13 +12,12 @@ use crate::flags::condition_of;
 use crate::opcode::Opcode;
 use crate::translate::operand::is_immediate;
 use emu_core::interpreter::Mode;
-use emu_core::isa::cpuid::{executes, model};
 use iced_x86::{Code, EncodingKind, Instruction, Mnemonic};
 use iced_x86::{OpKind, Register};
 
 /// Whether the CPU model executes the instruction.
 pub fn offered(i: &Instruction, mode: Mode) -> bool {
-    executes(&model(mode.model).features, i.code())
+    Opcode::of(i).is_offered(mode.model)
 }
 
 /// Operands that the template can replace, and nothing that only the instruction knows of.
@@ -47,7 +46,7 @@ pub fn pick(i: &Instruction, mode: Mode) -> Option<Emit> {
     let named = matches!(i.encoding(), EncodingKind::Legacy | EncodingKind::VEX);
     let fits = named && prefixes && !system && i.flow_control() == iced_x86::FlowControl::Next;
     let known =
-        fits && operands_known(i, mode) && recode::host_has(i) && sse::is_exact(i) && family(i).is_some();
+        fits && operands_known(i, mode) && Opcode::of(i).host_has && sse::is_exact(i) && family(i).is_some();
     let listed = i.op_count() > 0 || matches!(i.mnemonic(), Mnemonic::Clc | Mnemonic::Stc | Mnemonic::Cmc);
     let special = matches!(i.mnemonic(), Mnemonic::Xchg | Mnemonic::Xadd | Mnemonic::Cmpxchg | Mnemonic::Lea);
     let undefined = i.code() == Code::Bswap_r16;

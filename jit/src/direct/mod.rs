@@ -39,6 +39,7 @@ use x87::Note;
 
 pub use asm::Routine;
 pub use exit::LinkJump;
+pub use recode::host_has;
 pub use routines::{Routines, before_function};
 
 /// Translates one instruction.
@@ -133,7 +134,7 @@ pub struct Direct<'a> {
 /// the region was not as foreseen.
 pub fn translate(region: &Region, facts: &Facts, windows: bool, marks: bool) -> Option<Translated> {
     let accesses = window::accesses(region);
-    let weight = |n| if facts.in_loop(region, n) { 4 } else { 1 };
+    let weight = |n| if facts.in_loop[n] { 4 } else { 1 };
     let savings = if windows { window::savings(region, &accesses, weight) } else { 0 };
     let Pins { general, lodgers, window, vector, written, vector_written } = Pins::of(region, facts, savings);
     let mut asm = Asm::new();
@@ -203,7 +204,7 @@ impl Direct<'_> {
         let region = self.region;
         let block = &region.blocks[n];
         let live = self.facts.live_flags(region, n);
-        self.in_loop = self.facts.in_loop(region, n);
+        self.in_loop = self.facts.in_loop[n];
         for (at, (insn, live)) in block.insns.iter().zip(live).enumerate() {
             self.place = (n, at);
             let start = self.asm.code.len();

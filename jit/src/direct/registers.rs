@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::opcode;
 use crate::region::Region;
 use emu_core::interpreter::layout;
-use iced_x86::{InstructionInfoFactory, Register};
+use iced_x86::Register;
 
 pub const BUDGET: Reg = R15;
 pub const FA: Reg = R13;
@@ -53,15 +53,12 @@ const MOVE: u64 = 6;
 impl Pins {
     /// `savings`: lookups of memory that a register for windows would save.
     pub fn of(region: &Region, facts: &Facts, savings: u64) -> Self {
-        let mut info = InstructionInfoFactory::new();
         let (mut uses, mut vectors) = ([0u64; 16], [0u64; 16]);
         let (mut written, mut vector_written) = (0, 0);
         for block in &facts.order {
-            let weight = if facts.in_loop(region, *block) { LOOP_WEIGHT } else { 1 };
+            let weight = if facts.in_loop[*block] { LOOP_WEIGHT } else { 1 };
             for insn in &region.blocks[*block].insns {
-                for used in info.info(&insn.instruction).used_registers() {
-                    let writes = opcode::writes(used.access());
-                    let register = used.register();
+                opcode::each_register(&insn.instruction, |register, writes| {
                     let n = register.number();
                     if register.is_gpr() {
                         let n = register.full_register().number();
@@ -71,7 +68,7 @@ impl Pins {
                         vectors[n] += weight;
                         vector_written |= u16::from(writes) << n;
                     }
-                }
+                });
             }
         }
         let lodgers = lodge(&uses, savings);

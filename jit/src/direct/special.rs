@@ -169,6 +169,7 @@ fn multiply(d: &mut Direct<'_>, i: &Instruction) {
 /// DIV where the quotient fits; the interpreter raises #DE.
 fn divide(d: &mut Direct<'_>, i: &Instruction) {
     let Some(w) = width(i, 0) else { return d.refuse() };
+    d.rescue_if_live(&[AX, DX]);
     d.operand_in_rcx(i, 0, w);
     d.get(Width::Q, RDX, DX);
     d.asm.alu(w, Alu::Cmp, RDX, RCX);
@@ -176,12 +177,14 @@ fn divide(d: &mut Direct<'_>, i: &Instruction) {
     d.interpret_if(cc::AE);
     d.get(Width::Q, RAX, AX);
     d.asm.rr(w, &[0xF7], 6, RCX);
-    quotient(d, w);
+    d.set(AX, RAX);
+    d.set(DX, RDX);
 }
 
 /// IDIV of a dividend that fits its lower half, by neither 0 nor -1; the interpreter does the others.
 fn divide_signed(d: &mut Direct<'_>, i: &Instruction) {
     let Some(w) = width(i, 0) else { return d.refuse() };
+    d.rescue_if_live(&[AX, DX]);
     d.operand_in_rcx(i, 0, w);
     d.asm.lea(w, RAX, beside(RCX, 1));
     d.asm.alu_imm(w, Alu::Cmp, RAX, 1);
@@ -196,17 +199,8 @@ fn divide_signed(d: &mut Direct<'_>, i: &Instruction) {
     }
     d.interpret_if(cc::NE);
     d.asm.rr(w, &[0xF7], 7, RCX);
-    quotient(d, w);
-}
-
-/// The flags follow from the quotient.
-fn quotient(d: &mut Direct<'_>, w: Width) {
     d.set(AX, RAX);
     d.set(DX, RDX);
-    if !d.live {
-        return d.dead();
-    }
-    d.set_lazy(Lazy::Logic { w, r: Loc::Guest(AX) }, 0);
 }
 
 /// CBW, CWDE, CDQE: the host's, on RAX.

@@ -1,6 +1,9 @@
 //! Random loops: instructions of all translated families and some that are not, with branches, calls and pushes.
 
+mod any;
 pub mod x87;
+
+pub use any::richest;
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl, InstructionInfoFactory, OpAccess, Register};
 
@@ -23,7 +26,7 @@ impl Numbers {
         (self.next() >> 11) % n
     }
 
-    fn one_in(&mut self, n: u64) -> bool {
+    pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 }
@@ -145,14 +148,24 @@ pub const KEPT: [Register; 5] = [Register::RBX, Register::RSP, Register::RBP, Re
 pub struct Program<'a> {
     pub numbers: &'a mut Numbers,
     pub bits: u32,
-    /// Two of three instructions are x87's.
-    pub x87: bool,
+    pub kind: Kind,
     info: InstructionInfoFactory,
 }
 
+/// What a program is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// General instructions, mostly translated ones.
+    General,
+    /// Two of three instructions are x87's.
+    X87,
+    /// Half are any that the richest CPU model has: MMX, SSE, AVX, what only the interpreter knows.
+    Any,
+}
+
 impl<'a> Program<'a> {
-    pub fn new(numbers: &'a mut Numbers, bits: u32) -> Self {
-        Self { numbers, bits, x87: false, info: InstructionInfoFactory::new() }
+    pub fn new(numbers: &'a mut Numbers, bits: u32, kind: Kind) -> Self {
+        Self { numbers, bits, kind, info: InstructionInfoFactory::new() }
     }
 
     fn pick<'b>(&mut self, from: &[&'b [u8]]) -> &'b [u8] {
@@ -191,26 +204,34 @@ impl<'a> Program<'a> {
             bytes.push(if memory { rex & !3 } else { rex });
         }
         bytes.extend(&opcode);
+        self.operands(&mut bytes, memory);
+        bytes
+    }
+
+    /// A ModRM byte with what belongs to it, and bytes for an immediate.
+    fn operands(&mut self, bytes: &mut Vec<u8>, memory: bool) {
         let reg = self.numbers.below(8) as u8;
         if memory {
-            let base = [3, 6, 7][self.numbers.below(3) as usize];
-            bytes.push(0x40 | reg << 3 | base);
+            // BX, SI and DI
+            let bases = if self.bits == 16 { [7, 4, 5] } else { [3, 6, 7] };
+            bytes.push(0x40 | reg << 3 | bases[self.numbers.below(3) as usize]);
             bytes.push(self.numbers.next() as u8);
         } else {
             bytes.push(0xC0 | reg << 3 | self.numbers.below(8) as u8);
         }
         bytes.extend(self.numbers.next().to_le_bytes());
-        bytes
     }
 
     /// One instruction that leaves the kept registers alone.
     pub fn instruction(&mut self) -> Vec<u8> {
         loop {
-            let mut bytes = self.draft();
+            let any = self.kind == Kind::Any && self.numbers.one_in(2);
+            let mut bytes = if any { any::draft(self) } else { self.draft() };
             let i = Decoder::new(self.bits, &bytes, DecoderOptions::NONE).decode();
-            let divides = matches!(i.mnemonic(), iced_x86::Mnemonic::Div | iced_x86::Mnemonic::Idiv);
-            if i.is_invalid() || i.flow_control() != FlowControl::Next || (divides && !self.numbers.one_in(8))
-            {
+            if i.is_invalid() || i.flow_control() != FlowControl::Next || any::is_unfit(&i) {
+                continue;
+            }
+            if any::may_end_the_run(&i) && !self.numbers.one_in(4) {
                 continue;
             }
             let writes = |access| {
@@ -229,7 +250,7 @@ impl<'a> Program<'a> {
     }
 
     fn piece(&mut self) -> Vec<u8> {
-        if self.x87 && !self.numbers.one_in(3) {
+        if self.kind == Kind::X87 && !self.numbers.one_in(3) {
             x87::piece(self.numbers, self.bits)
         } else {
             self.instruction()
@@ -239,6 +260,11 @@ impl<'a> Program<'a> {
     fn run(&mut self, most: u64) -> Vec<u8> {
         let count = 1 + self.numbers.below(most);
         (0..count).flat_map(|_| self.piece()).collect()
+    }
+
+    /// Bytes of a near transfer's distance.
+    fn distance(&self) -> usize {
+        if self.bits == 16 { 2 } else { 4 }
     }
 
     /// `l: ...; dec ebp; jnz l; jmp $; f: ...; ret`.
@@ -259,7 +285,8 @@ impl<'a> Program<'a> {
                 }
                 1 => {
                     calls.push(body.len());
-                    body.extend([0xE8, 0, 0, 0, 0]);
+                    body.push(0xE8);
+                    body.extend(vec![0; self.distance()]);
                 }
                 2 => {
                     let register = self.numbers.below(3) as u8;
@@ -279,13 +306,14 @@ impl<'a> Program<'a> {
             }
         }
         body.extend([0xFF, 0xCD, 0x0F, 0x85]);
-        let back = -(body.len() as i32 + 4);
-        body.extend(back.to_le_bytes());
+        let distance = self.distance();
+        let back = -((body.len() + distance) as i32);
+        body.extend(&back.to_le_bytes()[..distance]);
         body.extend([0xEB, 0xFE]);
         let function = body.len();
         for call in calls {
-            let distance = (function - call - 5) as u32;
-            body[call + 1..call + 5].copy_from_slice(&distance.to_le_bytes());
+            let far = (function - call - 1 - distance) as u32;
+            body[call + 1..call + 1 + distance].copy_from_slice(&far.to_le_bytes()[..distance]);
         }
         body.extend(self.run(4));
         body.push(0xC3);

@@ -1,5 +1,6 @@
 //! The model `pc`: an i440FX host bridge, a PIIX3 south bridge with the PIIX4's power management, ISA VGA.
 
+pub mod bios;
 mod cmos;
 pub mod firmware;
 pub mod layout;

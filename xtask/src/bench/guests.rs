@@ -4,10 +4,9 @@ use super::peer::Guest;
 use super::sample::{Run, Sample};
 use crate::cache::Cache;
 use crate::command::{self, cargo, run};
-use crate::{debian, initramfs};
+use crate::{debian, initramfs, packages};
 use anyhow::{Context, Result};
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -75,7 +74,7 @@ pub fn native_kernels(program: &Path, names: &[String]) -> Result<Vec<Sample>> {
 
 /// Programs of the tree on the host itself, with the tree as root directory.
 pub fn native_programs(program: &Path, tree: &Path, names: &[String]) -> Result<Vec<Sample>> {
-    let mut command = if is_root() {
+    let mut command = if packages::is_root() {
         Command::new(program)
     } else {
         let mut unshare = Command::new("unshare");
@@ -86,8 +85,4 @@ pub fn native_programs(program: &Path, tree: &Path, names: &[String]) -> Result<
     let samples = Run::start(command)?.samples("");
     samples
         .context("running Debian's programs on the host needs root, or a kernel that allows user namespaces")
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }

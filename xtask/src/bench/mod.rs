@@ -13,7 +13,7 @@ mod selection;
 mod table;
 
 use crate::command;
-use crate::{demo, setup};
+use crate::{demo, packages, setup};
 use anyhow::{Context, Result, bail};
 use peer::{Guest, Peer};
 use sample::{Cost, Sample};
@@ -33,7 +33,8 @@ pub fn bench(words: &[&str]) -> Result<()> {
     let selection = Selection::parse(words)?;
     setup::setup(false)?;
     let posada = demo::build()?;
-    install_qemu()?;
+    // Debian's package, the strongest peer measured.
+    packages::require("bench", &[("qemu-system-x86_64", "qemu-system-x86")])?;
     let program = guests::build_program()?;
     let peers = [Peer::posada(&posada, &selection.engine), Peer::qemu()];
     let report = measure(&selection, &peers, &program)?;
@@ -56,18 +57,6 @@ fn measure(selection: &Selection, peers: &[Peer; 2], program: &Path) -> Result<R
         date: command::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?.trim().to_owned(),
         host: host(),
     })
-}
-
-/// Debian's package, the strongest peer measured.
-fn install_qemu() -> Result<()> {
-    if command::find("qemu-system-x86_64").is_some() {
-        return Ok(());
-    }
-    eprintln!("bench: installing the Debian package qemu-system-x86, to compare with");
-    let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--quiet=2", "--no-install-recommends", "qemu-system-x86"]);
-    command::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
-        .context("QEMU is needed to compare with: install qemu-system-x86 as root (apt-get update first) and try again")
 }
 
 fn qemu_version() -> Result<String> {

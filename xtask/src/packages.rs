@@ -1,0 +1,46 @@
+//! Programs of the host that a command runs, and the Debian packages they come in.
+
+use crate::command;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+/// A program and the package it is in.
+pub type Tool = (&'static str, &'static str);
+
+/// Makes sure that the programs are here: installs what is missing if we are root on Debian or Ubuntu, else says
+/// what to install. `who` names the command in the message.
+pub fn require(who: &str, tools: &[Tool]) -> Result<()> {
+    let missing: Vec<&str> = tools
+        .iter()
+        .filter(|(program, _)| command::find(program).is_none())
+        .map(|&(_, package)| package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !is_root() || command::find("apt-get").is_none() {
+        bail!(
+            "{who} needs programs that are not here: install the Debian packages {list} as root and try again"
+        );
+    }
+    eprintln!("{who}: installing the Debian packages {list}");
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--quiet=2", "--no-install-recommends"]).args(&missing);
+    command::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+        .with_context(|| format!("run apt-get update, install {list}, and try again"))
+}
+
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_here_needs_nothing() {
+        assert!(super::require("test", &[("sh", "dash")]).is_ok());
+    }
+}
