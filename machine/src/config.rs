@@ -45,7 +45,7 @@ impl Cpu {
 pub struct Firmware {
     /// Ends at 4 GiB; its last 128 KiB appear below 1 MiB too.
     pub image: Vec<u8>,
-    /// The VGA BIOS, given to the firmware as `vgaroms/vgabios.bin`.
+    /// The VGA BIOS, given to the firmware as the display adapter's ROM.
     pub vga_bios: Option<Vec<u8>>,
 }
 
@@ -76,6 +76,8 @@ pub struct MachineConfig {
     pub rtc_start: Option<i64>,
     /// A reset of the platform ends the run instead of starting the guest again.
     pub stop_at_reset: bool,
+    /// Width and height that the monitor prefers, for its EDID.
+    pub preferred_mode: (u16, u16),
     /// Keep notices for [`crate::Machine::take_trace`].
     pub trace: bool,
 }
@@ -119,6 +121,7 @@ impl MachineConfig {
             floppies: Default::default(),
             rtc_start: None,
             stop_at_reset: false,
+            preferred_mode: devices::vga::DEFAULT_MODE,
             trace: false,
         }
     }

@@ -1,6 +1,6 @@
 //! One machine: a board, a vCPU, and the engine that runs it.
 
-use crate::board::{Board, BoardError, Record};
+use crate::board::{Blocks, Board, BoardError, Record};
 use crate::boot::{BootError, Entry};
 use crate::clock::{Clock, TimeMode};
 use crate::config::{ConfigError, Cpu, Linux, MachineConfig};
@@ -82,9 +82,10 @@ impl Machine {
         let layout = Layout::new(config.memory);
         let memory = layout.build(flash)?;
         let handle = Handle::default();
-        let blocks = [Some(memory.blocks.ram), Some(memory.blocks.rom), memory.flash];
+        let Blocks { ram, rom, video, .. } = memory.blocks;
+        let blocks = [Some(ram), Some(rom), Some(video), memory.flash];
         let mut board = Board::new(
-            pc::sockets::chips(&mut config, &layout)?,
+            pc::sockets::chips(&mut config, &layout, video)?,
             &pc::wiring::wiring(config.cpu.apic),
             memory.map,
             memory.blocks,
@@ -112,7 +113,7 @@ impl Machine {
     }
 
     fn burn(&mut self, image: &[u8]) {
-        let (rom, flash) = (self.blocks[1], self.blocks.get(2).copied());
+        let (rom, flash) = (self.blocks[1], self.blocks.get(3).copied());
         pc::layout::burn(Bus::memory(&self.board), rom, flash, image);
     }
 

@@ -5,7 +5,7 @@ use super::Vga;
 impl Vga {
     /// What the DAC shows for an 8-bit colour.
     fn dac_colour(&self, colour: u8) -> u32 {
-        let [red, green, blue] = self.dac.colour(colour & self.dac.mask);
+        let [red, green, blue] = self.dac.colour(colour & self.dac.mask, self.vbe.widens_dac());
         u32::from_be_bytes([0, red, green, blue])
     }
 

@@ -3,7 +3,10 @@
 use super::registers::array;
 use serde::{Deserialize, Serialize};
 
-/// Video DAC, 3C6h-3C9h: 256 colours of three 6-bit components.
+/// The bits of a component, unless a VBE mode asks for eight.
+const SIX: u8 = 0x3F;
+
+/// Video DAC, 3C6h-3C9h: 256 colours of three components.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Dac {
     pub(super) mask: u8,
@@ -38,23 +41,24 @@ impl Dac {
         (self.index, self.component, self.reads) = (index, 0, false);
     }
 
-    /// The components of a colour, widened to eight bits.
-    pub(super) fn colour(&self, index: u8) -> [u8; 3] {
+    /// The components of a colour: eight bits if the DAC is `wide`, else six bits widened to eight.
+    pub(super) fn colour(&self, index: u8, wide: bool) -> [u8; 3] {
         let at = usize::from(index) * 3;
         [0, 1, 2].map(|component| {
-            let six = self.colours[at + component];
-            six << 2 | six >> 4
+            let stored = self.colours[at + component];
+            let six = stored & SIX;
+            if wide { stored } else { six << 2 | six >> 4 }
         })
     }
 
-    pub(super) fn read(&mut self) -> u8 {
+    pub(super) fn read(&mut self, wide: bool) -> u8 {
         let place = self.step();
-        self.colours[place]
+        self.colours[place] & if wide { 0xFF } else { SIX }
     }
 
-    pub(super) fn write(&mut self, value: u8) {
+    pub(super) fn write(&mut self, value: u8, wide: bool) {
         let place = self.step();
-        self.colours[place] = value & 0x3F;
+        self.colours[place] = value & if wide { 0xFF } else { SIX };
     }
 
     /// The place of the current component; moves on to the next.
@@ -69,6 +73,6 @@ impl Dac {
     }
 
     pub(super) fn is_legal(&self) -> bool {
-        self.component < 3 && self.colours.iter().all(|component| component & !0x3F == 0)
+        self.component < 3
     }
 }

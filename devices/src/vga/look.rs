@@ -1,5 +1,7 @@
 //! All that turns what was fetched into pixels: as long as it stays the same, equal bytes are equal pixels.
 
+use super::linear::Depth;
+
 /// How the picture is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Look {
@@ -8,6 +10,8 @@ pub(super) enum Look {
     NoSignal,
     /// From the planes, by the CRTC.
     Raster(RasterLook),
+    /// From linear memory, by the VBE registers.
+    Linear(LinearLook),
 }
 
 /// What a character clock's worth of memory means.
@@ -35,6 +39,8 @@ pub(super) struct RasterLook {
     pub(super) dots: usize,
     /// Each dot takes two dots of the monitor.
     pub(super) doubled: bool,
+    /// A VBE mode: its pixels are square.
+    pub(super) square: bool,
     pub(super) format: Format,
     /// Two dots make one 8-bit colour (attribute mode control, bit 6).
     pub(super) eight_bits: bool,
@@ -51,4 +57,16 @@ impl RasterLook {
     pub(super) fn width(&self) -> usize {
         self.columns * self.dots * self.scale()
     }
+}
+
+/// The look of a VBE mode with packed pixels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LinearLook {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) depth: Depth,
+    /// Nothing is shown.
+    pub(super) dark: bool,
+    /// 256 colours, for a depth of 8 bits.
+    pub(super) palette: Vec<u32>,
 }

@@ -1,10 +1,10 @@
 //! Display memory as the CPU sees it: four planes behind the graphics controller's latches.
 
 use super::Vga;
-use crate::bits::low8;
+use crate::bits::{low8, low32};
 
-/// Bytes in a plane.
-const PLANE: usize = 0x1_0000;
+/// Bytes in a plane. Without VBE modes only the first 64 KiB can be reached.
+pub(super) const PLANE: usize = 0x4_0000;
 
 /// The planes and the latches. One word holds the byte of plane 0 in its low 8 bits, up to plane 3.
 pub(super) struct Memory {
@@ -18,22 +18,28 @@ impl Memory {
         Self { words: words.try_into().expect("the length is PLANE"), latches: 0 }
     }
 
-    pub(super) fn word(&self, address: u16) -> u32 {
-        self.words[usize::from(address)]
+    pub(super) fn word(&self, address: impl Into<u32>) -> u32 {
+        self.words[place(address)]
     }
 
-    pub(super) fn set_word(&mut self, address: u16, word: u32) {
-        self.words[usize::from(address)] = word;
+    pub(super) fn set_word(&mut self, address: impl Into<u32>, word: u32) {
+        self.words[place(address)] = word;
     }
 
+    pub(super) fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    /// Up to the last word that is not zero.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        let used = self.words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
+        self.words[..used].iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    /// `None` unless there are four bytes for every word.
+    /// `None` unless there are four bytes for each word, and not too many.
     pub(super) fn from_bytes(bytes: &[u8], latches: u32) -> Option<Self> {
         let mut memory = Self { latches, ..Self::new() };
-        if bytes.len() != 4 * PLANE {
+        if bytes.len() > 4 * PLANE || !bytes.len().is_multiple_of(4) {
             return None;
         }
         for (word, bytes) in memory.words.iter_mut().zip(bytes.chunks_exact(4)) {
@@ -41,6 +47,11 @@ impl Memory {
         }
         Some(memory)
     }
+}
+
+/// The index of an address; they wrap at the end of the planes.
+fn place(address: impl Into<u32>) -> usize {
+    usize::try_from(address.into()).unwrap_or(0) % PLANE
 }
 
 /// Eight ones for every set bit of a 4-bit plane mask.
@@ -55,7 +66,7 @@ fn replicate(byte: u8) -> u32 {
 
 /// Where an access lands: the address in the planes, and the planes it may write and the one it reads.
 struct Place {
-    address: u16,
+    address: u32,
     writes: u8,
     reads: u8,
 }
@@ -80,25 +91,31 @@ impl Vga {
         offset.checked_sub(start).filter(|inside| enabled && *inside < len)
     }
 
-    fn place(&self, offset: u64) -> Option<Place> {
+    /// VBE modes with four planes have banks.
+    fn locate(&self, offset: u64) -> Option<Place> {
+        let bank = if self.vbe.is_enabled() { low32(self.vbe.bank_start()) } else { 0 };
         let inside = self.window(offset)?;
         let address = u16::from_le_bytes([low8(inside), low8(inside >> 8)]);
         let map_mask = self.sequencer.map_mask();
         if self.sequencer.is_chain_4() {
             let plane = low8(inside & 3);
-            return Some(Place { address: address & !3, writes: map_mask & 1 << plane, reads: plane });
+            return Some(Place {
+                address: bank | u32::from(address & !3),
+                writes: map_mask & 1 << plane,
+                reads: plane,
+            });
         }
         let odd = low8(inside & 1);
         let writes = if self.sequencer.is_odd_even() { map_mask & 0b0101 << odd } else { map_mask };
         let read_map = self.graphics.read_map();
         let reads = if self.graphics.reads_odd_even() { read_map & 2 | odd } else { read_map };
         let address = if self.graphics.chains_odd_even() { chained(address, inside) } else { address };
-        Some(Place { address, writes, reads })
+        Some(Place { address: bank | u32::from(address), writes, reads })
     }
 
     /// `None` where the adapter does not answer.
     pub(super) fn read_memory(&mut self, offset: u64) -> Option<u8> {
-        let place = self.place(offset)?;
+        let place = self.locate(offset)?;
         let latches = self.memory.word(place.address);
         self.memory.latches = latches;
         if self.graphics.compares_colours() {
@@ -110,7 +127,7 @@ impl Vga {
     }
 
     pub(super) fn write_memory(&mut self, offset: u64, value: u8) {
-        let Some(place) = self.place(offset) else { return };
+        let Some(place) = self.locate(offset) else { return };
         let planes = expand(place.writes);
         let old = self.memory.word(place.address);
         let new = self.modified(value);

@@ -5,13 +5,19 @@
 //! as pixels ([`Vga::draw`]), in text modes also as cells ([`Vga::text_screen`], without a split screen). The
 //! overscan border, cursor and display enable skew, and the shift load rates are left out.
 //!
-//! Region 0: ports 3B0h-3DFh. Region 1 ([`Space::Memory`]): A0000h-BFFFFh. Region 2, the Bochs VBE index and
-//! data ports, does not answer: there are no VBE modes, and SeaVGABIOS takes the silence as "standard VGA".
+//! Beside that it has the Bochs VBE modes, and is a PCI function: see `vbe` and `function`. VBE modes with packed
+//! pixels have a memory of their own, a block of guest memory: they leave the planes alone.
+//!
+//! Region 0: ports 3B0h-3DFh. Region 1 ([`Space::Memory`]): A0000h-BFFFFh. Region 2: the VBE index and data ports
+//! 1CEh and 1CFh. Regions 3 and 4: [`REGISTERS`] and [`FRAME_BUFFER`]. [`Space::Config`]: the configuration registers.
 
 mod colours;
 mod dac;
 mod dots;
 mod draw;
+mod edid;
+mod function;
+mod linear;
 mod look;
 mod memory;
 mod picture;
@@ -23,16 +29,23 @@ mod tests;
 mod text;
 mod text_line;
 mod timing;
+mod vbe;
+mod window;
 
 use crate::bits::low8;
+use crate::pci_config::PciConfig;
 use dac::Dac;
+use emu_core::memory::BlockId;
 use emu_core::{Access, BusFault, Cx, Device, Reset, RestoreError, Saved, Space, Tick, Width};
 use memory::Memory;
 use registers::{Attribute, Crtc, Graphics, Sequencer};
 use timing::HeldStart;
+use vbe::Vbe;
 
+pub use function::{FRAME_BUFFER, REGISTERS, REGISTERS_LEN};
 pub use picture::{Drawn, Picture};
 pub use text::{Cell, Cursor, TextScreen};
+pub use vbe::{MAX_HEIGHT, MAX_WIDTH, VIDEO_MEMORY};
 
 /// The port of region 0's start.
 pub const PORTS: u16 = 0x3B0;
@@ -64,8 +77,19 @@ enum Port {
     GraphicsData,
 }
 
+/// The regions; [`REGISTERS`] and [`FRAME_BUFFER`] follow.
+const PORTS_REGION: u8 = 0;
+const WINDOW_REGION: u8 = 1;
+const VBE_REGION: u8 = 2;
+
+/// What the monitor prefers, unless somebody says otherwise.
+pub const DEFAULT_MODE: (u16, u16) = (1024, 768);
+
 /// The adapter.
 pub struct Vga {
+    video_memory: BlockId,
+    /// Width and height that the monitor prefers.
+    preferred: (u16, u16),
     miscellaneous: u8,
     feature: u8,
     subsystem_enable: u8,
@@ -76,17 +100,16 @@ pub struct Vga {
     dac: Dac,
     memory: Memory,
     held_start: Option<HeldStart>,
-}
-
-impl Default for Vga {
-    fn default() -> Self {
-        Self::new()
-    }
+    vbe: Vbe,
+    config: PciConfig,
 }
 
 impl Vga {
-    pub fn new() -> Self {
+    /// An adapter whose video memory is this block of [`VIDEO_MEMORY`] bytes.
+    pub fn new(video_memory: BlockId) -> Self {
         Self {
+            video_memory,
+            preferred: DEFAULT_MODE,
             miscellaneous: 0,
             feature: 0,
             subsystem_enable: 1,
@@ -97,7 +120,18 @@ impl Vga {
             dac: Dac::new(),
             memory: Memory::new(),
             held_start: None,
+            vbe: Vbe::default(),
+            config: PciConfig::new(function::CONFIG),
         }
+    }
+
+    /// The same with a monitor that prefers this mode, or the nearest one that there is.
+    pub fn with_monitor(self, (width, height): (u16, u16)) -> Self {
+        Self { preferred: (width.clamp(8, MAX_WIDTH), height.clamp(1, MAX_HEIGHT)), ..self }
+    }
+
+    fn is_mode((width, height): (u16, u16)) -> bool {
+        (8..=MAX_WIDTH).contains(&width) && (1..=MAX_HEIGHT).contains(&height)
     }
 
     /// Miscellaneous output register, bit 0: CRTC and status at 3Dxh, not 3Bxh.
@@ -105,8 +139,9 @@ impl Vga {
         self.miscellaneous & 1 != 0
     }
 
-    fn decode(&self, at: Access) -> Result<Port, BusFault> {
-        let port = match (at.offset, self.is_colour()) {
+    /// `offset` is from [`PORTS`].
+    fn decode(&self, offset: u64) -> Result<Port, BusFault> {
+        let port = match (offset, self.is_colour()) {
             (0x04, false) | (0x24, true) => Port::CrtcIndex,
             (0x05, false) | (0x25, true) => Port::CrtcData,
             (0x0A, false) | (0x2A, true) => Port::Status1,
@@ -148,7 +183,7 @@ impl Vga {
             Port::DacMask => self.dac.mask,
             Port::DacReadIndex => self.dac.state(),
             Port::DacWriteIndex => self.dac.write_index(),
-            Port::DacData => self.dac.read(),
+            Port::DacData => self.dac.read(self.vbe.widens_dac()),
             Port::FeatureRead => self.feature,
             Port::MiscellaneousRead => self.miscellaneous,
             Port::GraphicsIndex => self.graphics.index,
@@ -174,7 +209,7 @@ impl Vga {
             Port::DacMask => self.dac.mask = value,
             Port::DacReadIndex => self.dac.set_read_index(value),
             Port::DacWriteIndex => self.dac.set_write_index(value),
-            Port::DacData => self.dac.write(value),
+            Port::DacData => self.dac.write(value, self.vbe.widens_dac()),
             Port::GraphicsIndex => self.graphics.index = value & Graphics::INDEX,
             Port::GraphicsData => self.graphics.write(value),
             Port::AttributeData | Port::FeatureRead | Port::MiscellaneousRead => {}
@@ -187,47 +222,50 @@ impl Device for Vga {
         "vga"
     }
 
-    fn reset(&mut self, how: Reset, _cx: &mut Cx<'_>) {
-        let fresh = Self::new();
+    fn reset(&mut self, how: Reset, cx: &mut Cx<'_>) {
+        let fresh = Self::new(self.video_memory).with_monitor(self.preferred);
         let memory = match how {
             Reset::PowerOn => fresh.memory,
             Reset::Hard => std::mem::replace(&mut self.memory, Memory::new()),
         };
         *self = Self { memory, ..fresh };
+        self.place_bars(cx);
     }
 
     fn widest(&self, region: u8) -> Width {
-        if region == 1 { Width::Qword } else { Width::Byte }
+        match region {
+            WINDOW_REGION => Width::Qword,
+            VBE_REGION | REGISTERS => Width::Word,
+            _ => Width::Byte,
+        }
     }
 
     fn read(&mut self, at: Access, cx: &mut Cx<'_>) -> Result<u64, BusFault> {
         match (at.space, at.region) {
-            (Space::Port, 0) => {
-                let port = self.decode(at)?;
+            (Space::Port, PORTS_REGION) => {
+                let port = self.decode(at.offset)?;
                 Ok(self.read_port(port, cx.now()).into())
             }
-            (Space::Memory, 1) => {
-                let mut value = 0;
-                for index in 0..at.width.bytes() {
-                    let byte = self.read_memory(at.offset.wrapping_add(index)).unwrap_or(0xFF);
-                    value |= u64::from(byte) << (8 * index);
-                }
-                Ok(value)
-            }
+            (Space::Port, VBE_REGION) => self.read_vbe_port(at),
+            (Space::Memory, WINDOW_REGION) => Ok(self.read_window(at, cx.memory())),
+            (Space::Memory, REGISTERS) => Ok(self.read_register(at, cx.now())),
+            (Space::Config, _) => self.config.read(at),
             _ => Err(BusFault),
         }
     }
 
     fn write(&mut self, at: Access, value: u64, cx: &mut Cx<'_>) -> Result<(), BusFault> {
         match (at.space, at.region) {
-            (Space::Port, 0) => {
-                let port = self.decode(at)?;
+            (Space::Port, PORTS_REGION) => {
+                let port = self.decode(at.offset)?;
                 self.write_port(port, low8(value), cx.now());
             }
-            (Space::Memory, 1) => {
-                for index in 0..at.width.bytes() {
-                    self.write_memory(at.offset.wrapping_add(index), low8(value >> (8 * index)));
-                }
+            (Space::Port, VBE_REGION) => self.write_vbe_port(at, value, cx)?,
+            (Space::Memory, WINDOW_REGION) => self.write_window(at, value, cx.memory()),
+            (Space::Memory, REGISTERS) => self.write_register(at, value, cx)?,
+            (Space::Config, _) => {
+                self.config.write(at, value)?;
+                self.place_bars(cx);
             }
             _ => return Err(BusFault),
         }

@@ -3,7 +3,7 @@
 //! A picture remembers what it shows, so that drawing it again touches only what has changed. Pictures are
 //! independent of each other: each of them may be drawn as often or as rarely as its owner likes.
 
-use super::look::Look;
+use super::look::{Look, RasterLook};
 use std::ops::Range;
 
 /// The pixels of a monitor.
@@ -22,6 +22,8 @@ pub(super) struct Shown {
     pub(super) look: Look,
     /// What the CRTC fetched for each scan line, in VGA modes.
     pub(super) fetched: Vec<u32>,
+    /// The bytes of each row, in VBE modes.
+    pub(super) bytes: Vec<u8>,
 }
 
 /// What a call of `draw` has changed.
@@ -54,7 +56,12 @@ impl Picture {
     /// Width to height of the picture on the tube. VGA modes fill a 4:3 tube, whatever their number of pixels;
     /// VBE modes have square pixels.
     pub fn aspect(&self) -> (usize, usize) {
-        (4, 3)
+        match &self.shown.look {
+            Look::Linear(_) | Look::Raster(RasterLook { square: true, .. }) => {
+                (self.width.max(1), self.height.max(1))
+            }
+            Look::NoSignal | Look::Raster(_) => (4, 3),
+        }
     }
 
     /// Takes over size and look. `true` if all rows have to be drawn.

@@ -8,8 +8,8 @@ use super::registers::{Attribute, Crtc};
 /// One scan line of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// The memory address counter at the first column.
-    pub(super) counter: u16,
+    /// The memory address counter at the first column; the CRTC's has 16 bits.
+    pub(super) counter: u32,
     /// The row scan counter: the line in its character row.
     pub(super) scan: u8,
     /// The horizontal PEL panning register is in force.
@@ -33,7 +33,7 @@ impl<'a> Lines<'a> {
     /// `start` is the start address in force.
     pub(super) fn new(crtc: &'a Crtc, attribute: &Attribute, start: u16) -> Self {
         let row = start.wrapping_add(crtc.byte_panning().into());
-        let next = Line { counter: row, scan: crtc.preset_row_scan(), pans: true };
+        let next = Line { counter: row.into(), scan: crtc.preset_row_scan(), pans: true };
         let split_stops_panning = attribute.split_stops_panning();
         Self { crtc, split_stops_panning, y: 0, next, row, again: false }
     }
@@ -54,7 +54,7 @@ impl<'a> Lines<'a> {
         self.again = false;
         if self.next.scan == self.crtc.maximum_scan_line() {
             self.row = self.row.wrapping_add(self.crtc.row_offset());
-            self.next = Line { counter: self.row, scan: 0, ..self.next };
+            self.next = Line { counter: self.row.into(), scan: 0, ..self.next };
         } else {
             // The counter has five bits.
             self.next.scan = (self.next.scan + 1) & 0x1F;

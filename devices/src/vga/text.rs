@@ -54,7 +54,7 @@ const BLANK: u32 = 0x0720;
 impl Vga {
     /// The text screen; `None` in graphics modes and while the sequencer is held in reset.
     pub fn text_screen(&self) -> Option<TextScreen> {
-        if self.graphics.is_graphics_mode() || !self.sequencer.runs() {
+        if self.vbe.is_enabled() || self.graphics.is_graphics_mode() || !self.sequencer.runs() {
             return None;
         }
         let columns = self.crtc.columns();
@@ -109,7 +109,7 @@ impl Vga {
         self.attribute.expects_data = false;
         self.load_ega_colours();
         // The 32 KiB at B8000h: even addresses of planes 0 and 1.
-        for address in (0..0x8000).step_by(2) {
+        for address in (0..0x8000u32).step_by(2) {
             self.memory.set_word(address, BLANK);
         }
     }
@@ -121,7 +121,7 @@ impl Vga {
             for component in [2, 1, 0] {
                 let strong = colour >> component & 1;
                 let weak = colour >> (component + 3) & 1;
-                self.dac.write(strong * 0x2A + weak * 0x15);
+                self.dac.write(strong * 0x2A + weak * 0x15, false);
             }
         }
     }

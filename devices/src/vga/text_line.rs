@@ -4,6 +4,7 @@
 
 use super::Vga;
 use super::raster::Line;
+use crate::bits::low16;
 
 /// Characters C0h-DFh continue into the ninth dot (attribute mode control, bit 2).
 const LINE_GRAPHICS: std::ops::RangeInclusive<u8> = 0xC0..=0xDF;
@@ -52,7 +53,7 @@ impl Vga {
 
     pub(super) fn fetch_text(&self, line: Line, frame: &TextFrame, into: &mut [u32]) {
         for (column, slice) in (0..).zip(into) {
-            let counter = line.counter.wrapping_add(column >> self.crtc.counter_shift());
+            let counter = low16(line.counter.into()).wrapping_add(column >> self.crtc.counter_shift());
             *slice = self.character(counter, line.scan, frame);
         }
     }

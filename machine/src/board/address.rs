@@ -62,6 +62,7 @@ impl AddressMap {
                     self.ports[clamp(base)..clamp(base.saturating_add(window.len))].fill(number);
                 }
                 Decode::Memory => self.memory.push(number),
+                Decode::FrameBuffer => {}
             }
         }
         self.memory.reverse();
@@ -87,13 +88,20 @@ impl AddressMap {
         self.memory.iter().find_map(|&number| self.hit(number, gpa))
     }
 
-    /// Moves a region. A region that the wiring table does not have stays nowhere.
-    pub(crate) fn move_to(&mut self, socket: Socket, region: u8, base: Option<u64>) {
+    /// Moves a region; says how it is decoded if it was elsewhere before. A region that the wiring table does not
+    /// have stays nowhere.
+    pub(crate) fn move_to(&mut self, socket: Socket, region: u8, base: Option<u64>) -> Option<Decode> {
         let window = self.windows.iter_mut().find(|w| w.socket == socket && w.region == region);
-        if let Some(window) = window.filter(|window| window.base != base) {
-            window.base = base;
-            self.index();
-        }
+        let window = window.filter(|window| window.base != base)?;
+        window.base = base;
+        let decode = window.decode;
+        self.index();
+        Some(decode)
+    }
+
+    /// Where the frame buffer is.
+    pub(crate) fn frame_buffer(&self) -> Option<u64> {
+        self.windows.iter().find(|window| window.decode == Decode::FrameBuffer)?.base
     }
 
     /// The bases of all regions, in table order.

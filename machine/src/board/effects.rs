@@ -2,6 +2,7 @@
 
 use super::{Board, Notice, Socket};
 use crate::board::queue::Deadline;
+use crate::board::wiring::Decode;
 use emu_core::{
     Access, Attention, BusFault, CpuSignal, Effect, HostRequest, Level, Pin, Power, Space, Width,
 };
@@ -48,7 +49,12 @@ impl Board {
             }
             Effect::Eoi { vector } => self.eoi(vector),
             Effect::Cpu(signal) => self.signal(signal),
-            Effect::Window { region, base } => self.addresses.move_to(socket, region, base),
+            Effect::Window { region, base } => {
+                if self.addresses.move_to(socket, region, base) == Some(Decode::FrameBuffer) {
+                    self.frame_buffer.place(&self.memory, base);
+                    self.stop_engine();
+                }
+            }
             Effect::Shadow { start, len, read_ram, write_ram } => {
                 self.shadow.set(&self.memory, start, len, read_ram, write_ram);
                 self.stop_engine();

@@ -8,6 +8,7 @@ mod access;
 mod address;
 mod bus;
 mod effects;
+mod frame_buffer;
 mod nets;
 mod pci;
 mod queue;
@@ -29,6 +30,7 @@ use emu_core::memory::BlockId;
 use emu_core::{
     Access, Attention, BusFault, Cx, Device, Effect, HostEvent, HostRequest, MemoryMap, Power, Reset, Tick,
 };
+use frame_buffer::FrameBuffer;
 use nets::{Feels, Nets};
 use pci::Pci;
 use queue::Queue;
@@ -66,7 +68,7 @@ pub(crate) struct Limit {
     pub(crate) instructions: u64,
 }
 
-/// The block of RAM and the image of the shadow area.
+/// The block of RAM, the image of the shadow area, and the display's memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Blocks {
     /// RAM; offset 0 is guest-physical address 0.
@@ -75,6 +77,8 @@ pub struct Blocks {
     pub rom: BlockId,
     /// Where in the shadow area there is ROM: start address and length.
     pub rom_at: (u64, u64),
+    /// The display adapter's memory.
+    pub video: BlockId,
 }
 
 /// The board and its bus; one vCPU.
@@ -97,6 +101,7 @@ pub struct Board {
     time: Tick,
     queue: Queue,
     shadow: ShadowArea,
+    frame_buffer: FrameBuffer,
     a20: bool,
     work: VecDeque<(Socket, Effect)>,
     scratch: Vec<Effect>,
@@ -147,6 +152,7 @@ impl Board {
             time,
             queue: Queue::default(),
             shadow: ShadowArea::new(blocks.ram, blocks.rom, shadow::mask(start, len)),
+            frame_buffer: FrameBuffer::new(blocks.video),
             a20: true,
             work: VecDeque::new(),
             scratch: Vec::new(),

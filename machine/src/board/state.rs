@@ -54,8 +54,9 @@ impl Board {
             queue,
             shadow,
             attention,
-            devices: _,    // saved one by one
-            local_apic: _, // wiring
+            devices: _,      // saved one by one
+            frame_buffer: _, // follows from `addresses`
+            local_apic: _,   // wiring
             pic: _,
             io_apics: _,
             host: _,
@@ -127,6 +128,7 @@ impl Board {
         self.time = time;
         self.rest_until = rest_until;
         self.shadow.restore(&self.memory, shadow);
+        self.frame_buffer.place(&self.memory, self.addresses.frame_buffer());
         self.pci.set_address(config_address);
         self.restore_cpu_pins(nmi);
         Ok(())

@@ -7,6 +7,8 @@ use emu_core::{HostEvent, Level, Pin};
 pub enum Decode {
     Port,
     Memory,
+    /// Memory that is the block of video memory itself: the engine reaches it without asking the chip.
+    FrameBuffer,
 }
 
 /// Where one region of one device answers. A device moves its region with [`emu_core::Effect::Window`].

@@ -9,6 +9,10 @@ use crate::config::{Linux, MachineConfig};
 use devices::fw_cfg::key;
 use emu_core::{Bus, Width};
 
+/// The VGA BIOS as the expansion ROM of the display adapter: SeaBIOS takes a ROM of this name for the PCI function
+/// 1234:1111 and tells it where its BARs are (SeaBIOS, docs/Runtime_config, "pciXXXX,YYYY.rom").
+const VGA_ROM: &str = "pci1234,1111.rom";
+
 /// What the firmware configuration device holds.
 #[derive(Debug, Default)]
 pub(crate) struct Items {
@@ -32,7 +36,7 @@ pub(crate) fn items(config: &MachineConfig, layout: &Layout) -> Items {
     };
     items.files.extend(acpi::Tables::new(config.cpu.apic).files());
     if let Some(firmware) = &config.firmware {
-        items.files.extend(firmware.vga_bios.clone().map(|bios| ("vgaroms/vgabios.bin", bios)));
+        items.files.extend(firmware.vga_bios.clone().map(|bios| (VGA_ROM, bios)));
         match &config.linux {
             Some(linux) => items.keys.extend(kernel(linux, layout)),
             // A person may want to choose what to boot.
@@ -98,8 +102,13 @@ const fn config(device: u32, function: u32, register: u32, width: Width, value: 
 
 const COMMAND: u32 = 0x04;
 const IO_SPACE: u64 = 1;
+const MEMORY_SPACE: u64 = 2;
 
-/// PIIX3, "PIRQRCx", "IDETIM" (decode enable); PIIX4, "PMBA", "PMREGMISC".
+/// Where the display adapter's BARs go: above all RAM below 4 GiB.
+const FRAME_BUFFER_AT: u64 = 0xE000_0000;
+const VGA_REGISTERS_AT: u64 = 0xFEBF_0000;
+
+/// PIIX3, "PIRQRCx", "IDETIM" (decode enable); PIIX4, "PMBA", "PMREGMISC"; the display adapter's BARs.
 const CHIPSET: &[ConfigWrite] = &[
     config(1, 0, 0x60, Width::Dword, u32::from_le_bytes(PIRQ) as u64),
     config(1, 1, COMMAND, Width::Word, IO_SPACE),
@@ -107,6 +116,9 @@ const CHIPSET: &[ConfigWrite] = &[
     config(1, 3, COMMAND, Width::Word, IO_SPACE),
     config(1, 3, 0x40, Width::Dword, ports::PM as u64 | 1),
     config(1, 3, 0x80, Width::Byte, 1),
+    config(2, 0, 0x10, Width::Dword, FRAME_BUFFER_AT),
+    config(2, 0, 0x18, Width::Dword, VGA_REGISTERS_AT),
+    config(2, 0, COMMAND, Width::Word, IO_SPACE | MEMORY_SPACE),
 ];
 
 /// Port writes: all interrupts masked until the kernel takes over, PIRQs level triggered, A20 open.

@@ -116,6 +116,7 @@ impl Layout {
         let mut map = MemoryMap::new();
         let ram = map.add_block("ram", self.memory)?;
         let rom = map.add_block("rom", SHADOW_LEN)?;
+        let video = map.add_block("video", devices::vga::VIDEO_MEMORY)?;
         let flash = if firmware > 0 { Some(map.add_block("firmware", firmware)?) } else { None };
         let both = |start, len, block, offset| {
             let target = Target::Block { block, offset };
@@ -133,7 +134,7 @@ impl Layout {
             map.map(Range { start, len: firmware, read, write: Target::Bus });
         }
         let rom_at = (BIOS_START, MEGABYTE - BIOS_START);
-        Ok(Memory { map, blocks: Blocks { ram, rom, rom_at }, flash })
+        Ok(Memory { map, blocks: Blocks { ram, rom, rom_at, video }, flash })
     }
 }
 

@@ -25,6 +25,7 @@ use devices::port92::Port92;
 use devices::vga::{Drawn, Picture, TextScreen, Vga};
 use emu_core::Device;
 use emu_core::isa::cpuid;
+use emu_core::memory::BlockId;
 
 /// All chips, in socket order. Takes the disks out of the configuration.
 ///
@@ -33,6 +34,7 @@ use emu_core::isa::cpuid;
 pub(crate) fn chips(
     config: &mut MachineConfig,
     layout: &Layout,
+    video_memory: BlockId,
 ) -> Result<Vec<Box<dyn Device>>, ConfigError> {
     let mut chips: Vec<Box<dyn Device>> = vec![
         Box::new(I440fx::new()),
@@ -50,7 +52,7 @@ pub(crate) fn chips(
         Box::new(Debugcon::new()),
         Box::new(IsaDebugExit::new()),
         Box::new(fw_cfg(config, layout)),
-        Box::new(Vga::new()),
+        Box::new(Vga::new(video_memory).with_monitor(config.preferred_mode)),
         Box::new(Hpet::new()),
     ];
     if config.cpu.apic {
@@ -128,7 +130,7 @@ pub(crate) fn text_screen(board: &mut Board) -> Option<TextScreen> {
 }
 
 pub(crate) fn draw(board: &mut Board, picture: &mut Picture) -> Drawn {
-    board.on_chip(|vga: &mut Vga, cx| vga.draw(picture, cx.now())).unwrap_or_default()
+    board.on_chip(|vga: &mut Vga, cx| vga.draw(picture, cx.now(), cx.memory())).unwrap_or_default()
 }
 
 /// How many more bytes COM1 can take from the host.

@@ -3,7 +3,7 @@
 use crate::board::wiring::{Decode, End, Function, Region, Wire, Wiring};
 use devices::{
     hpet, i8042, i8254, i8259a, i82077aa, i82093aa, lapic, mc146818, ns16550a, piix3, piix3_ide, piix4_pm,
-    port92,
+    port92, vga,
 };
 use emu_core::{HostEvent, Level, Pin};
 
@@ -18,6 +18,7 @@ const RTC: &str = "mc146818";
 const COM1: &str = "ns16550a";
 const PM: &str = "piix4_pm";
 const IDE: &str = "piix3_ide";
+const VGA: &str = "vga";
 
 const fn port(device: &'static str, region: u8, base: u64, len: u64) -> Region {
     Region { device, region, decode: Decode::Port, base: Some(base), len }
@@ -61,9 +62,23 @@ const REGIONS: &[Region] = &[
     port(PM, 1, 0xB2, 2),
     port(PM, 2, piix4_pm::GPE0_BASE as u64, 4),
     port("fw_cfg", 0, 0x510, 12),
-    port("vga", 0, 0x3B0, 48),
-    port("vga", 2, 0x1CE, 4),
-    mmio("vga", 1, 0xA_0000, 0x2_0000),
+    port(VGA, 0, vga::PORTS as u64, 48),
+    port(VGA, 2, 0x1CE, 4),
+    mmio(VGA, 1, vga::WINDOW, 0x2_0000),
+    Region {
+        device: VGA,
+        region: vga::REGISTERS,
+        decode: Decode::Memory,
+        base: None,
+        len: vga::REGISTERS_LEN,
+    },
+    Region {
+        device: VGA,
+        region: vga::FRAME_BUFFER,
+        decode: Decode::FrameBuffer,
+        base: None,
+        len: vga::VIDEO_MEMORY,
+    },
     mmio(LAPIC, 0, lapic::BASE, 0x1000),
     mmio(IOAPIC, 0, i82093aa::BASE, 0x1000),
     mmio(HPET, 0, hpet::BASE, 0x400),
@@ -74,6 +89,7 @@ const FUNCTIONS: &[Function] = &[
     Function { device: 1, function: 0, name: "piix3" },
     Function { device: 1, function: 1, name: IDE },
     Function { device: 1, function: 3, name: PM },
+    Function { device: 2, function: 0, name: VGA },
 ];
 
 type Gate = Option<(&'static str, Pin, Level)>;

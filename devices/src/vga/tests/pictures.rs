@@ -12,24 +12,24 @@ const GREY: u32 = 0xAA_AAAA;
 const YELLOW: u32 = 0xFF_FF55;
 const WHITE: u32 = 0xFF_FFFF;
 
-fn start(mode: &Mode, grey: bool) -> (VgaBench, Picture) {
-    let mut bench = Bench::new(Vga::new());
+pub(super) fn start(mode: &Mode, grey: bool) -> (VgaBench, Picture) {
+    let mut bench = powered_on();
     bench.set_mode(mode).set_dac(grey);
     let picture = bench.picture();
     (bench, picture)
 }
 
 impl VgaBench {
-    fn picture(&self) -> Picture {
+    pub(super) fn picture(&self) -> Picture {
         let mut picture = Picture::new();
-        self.device.draw(&mut picture, self.now);
+        self.device.draw(&mut picture, self.now, &self.memory);
         picture
     }
 
     /// Draws again; all that was not drawn must be as in a new picture.
     #[track_caller]
-    fn again(&self, picture: &mut Picture) -> Drawn {
-        let drawn = self.device.draw(picture, self.now);
+    pub(super) fn again(&self, picture: &mut Picture) -> Drawn {
+        let drawn = self.device.draw(picture, self.now, &self.memory);
         let fresh = self.picture();
         assert_eq!((picture.width, picture.height), (fresh.width, fresh.height));
         assert!(picture.pixels == fresh.pixels, "what has not changed is right");
@@ -38,14 +38,14 @@ impl VgaBench {
 
     /// Gives character 41h this line in all rows of the first font.
     fn letter(&mut self, dots: u8) -> &mut Self {
-        for line in 0..32 {
+        for line in 0..32u32 {
             self.device.memory.set_word(0x41 * 32 + line, u32::from(dots) << 16);
         }
         self
     }
 }
 
-fn row(picture: &Picture, row: usize, columns: std::ops::Range<usize>) -> Vec<u32> {
+pub(super) fn row(picture: &Picture, row: usize, columns: std::ops::Range<usize>) -> Vec<u32> {
     picture.pixels[row * picture.width..][columns].to_vec()
 }
 
@@ -63,8 +63,8 @@ fn characters_have_nine_dots_and_two_colours() {
 #[test]
 fn line_graphics_go_on_into_the_ninth_dot() {
     let (mut bench, _) = start(&TEXT_80, false);
-    for code in [0xBF, 0xC4, 0xE0] {
-        bench.device.memory.set_word(code * 32, 0xFF << 16);
+    for code in [0xBFu8, 0xC4, 0xE0] {
+        bench.device.memory.set_word(u32::from(code) * 32, 0xFF << 16);
     }
     for (column, code) in (0..).zip([0xBF, 0xC4, 0xE0]) {
         bench.poke(0xB_8000 + 2 * column, code).poke(0xB_8001 + 2 * column, 7);
@@ -112,7 +112,7 @@ fn monochrome_text_is_underlined() {
 fn two_fonts() {
     let (mut bench, _) = start(&TEXT_80, false);
     bench.set(0x3C4, 3, 0x04);
-    bench.device.memory.set_word(0x4000 + 0x41 * 32, 0xFF << 16);
+    bench.device.memory.set_word(0x4000u32 + 0x41 * 32, 0xFF << 16);
     for (column, attribute) in (0..).zip([0x07, 0x0F]) {
         bench.poke(0xB_8000 + 2 * column, 0x41).poke(0xB_8001 + 2 * column, attribute);
     }
