@@ -113,6 +113,31 @@ impl Disk for MemoryDisk {
     }
 }
 
+/// A disk that is not to be written to: the tab of a diskette, or an image that several machines read.
+pub struct WriteProtected(pub Box<dyn Disk>);
+
+impl Disk for WriteProtected {
+    fn sectors(&self) -> u64 {
+        self.0.sectors()
+    }
+
+    fn read(&mut self, lba: u64, into: &mut [u8]) -> Result<(), DiskError> {
+        self.0.read(lba, into)
+    }
+
+    fn write(&mut self, _lba: u64, _from: &[u8]) -> Result<(), DiskError> {
+        Err(DiskError::ReadOnly)
+    }
+
+    fn flush(&mut self) -> Result<(), DiskError> {
+        Ok(())
+    }
+
+    fn is_read_only(&self) -> bool {
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +162,14 @@ mod tests {
         assert_eq!(disk.write(0, &[0; SECTOR]), Err(DiskError::ReadOnly));
         assert!(disk.read(0, &mut [0; SECTOR]).is_ok());
         assert!(disk.read(0, &mut [0; 2 * SECTOR]).is_err());
+    }
+
+    #[test]
+    fn a_protected_disk_is_read_but_not_written() {
+        let mut disk = WriteProtected(Box::new(MemoryDisk::from_bytes(vec![5; SECTOR])));
+        let mut back = [0; SECTOR];
+        disk.read(0, &mut back).expect("the only sector");
+        assert_eq!((disk.sectors(), disk.is_read_only(), back), (1, true, [5; SECTOR]));
+        assert_eq!(disk.write(0, &back), Err(DiskError::ReadOnly));
     }
 }

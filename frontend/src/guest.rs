@@ -3,6 +3,7 @@
 use crate::boot;
 use crate::disk::FileDisk;
 use crate::files;
+use crate::media;
 use crate::options::Run;
 use crate::quantity::{seconds, shown_size};
 use anyhow::{Context, Result, bail};
@@ -21,6 +22,7 @@ pub struct Built {
 pub struct Media {
     disks: Vec<Box<dyn Disk>>,
     floppy: Option<Box<dyn Disk>>,
+    cdrom: Option<Box<dyn Disk>>,
 }
 
 /// The PC's places for hard disks.
@@ -33,14 +35,19 @@ impl Media {
         if disks.len() > DISKS {
             bail!("--disk was given {} times; the PC has room for {DISKS} disks", disks.len());
         }
-        Ok(Self { disks, floppy })
+        Ok(Self { disks, floppy, cdrom: None })
+    }
+
+    /// With the disc that the command line names, which is only read.
+    pub fn with_cdrom(self, run: &Run) -> Result<Self> {
+        Ok(Self { cdrom: run.guest.cdrom.as_deref().map(media::cdrom).transpose()?, ..self })
     }
 
     /// The images that the command line names, to be written to.
     pub fn open(run: &Run) -> Result<Self> {
         let open = |path: &Path| FileDisk::open(path).map(|disk| Box::new(disk) as Box<dyn Disk>);
         let disks = run.guest.disk.iter().map(|path| open(path)).collect::<Result<_>>()?;
-        Self::new(disks, run.guest.floppy.as_deref().map(open).transpose()?)
+        Self::new(disks, run.guest.floppy.as_deref().map(media::floppy).transpose()?)?.with_cdrom(run)
     }
 }
 
@@ -95,6 +102,7 @@ fn complete(config: &mut MachineConfig, run: &Run, media: Media) {
         *slot = Some(disk);
     }
     config.floppies[0] = media.floppy;
+    config.cdrom = media.cdrom;
     config.stop_at_reset = run.time.no_reboot;
     config.trace = run.state.trace.is_some();
 }

@@ -10,6 +10,7 @@ mod files;
 mod guest;
 mod inbox;
 mod lockstep;
+mod media;
 mod options;
 mod overlay;
 mod quantity;

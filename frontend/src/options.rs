@@ -91,6 +91,9 @@ pub struct Guest {
     /// Raw hard disk image; may be given up to four times
     #[arg(long, value_name = "FILE")]
     pub disk: Vec<PathBuf>,
+    /// Image of a CD or DVD (ISO 9660) for the CD-ROM drive
+    #[arg(long, value_name = "FILE")]
+    pub cdrom: Option<PathBuf>,
     /// Raw floppy image
     #[arg(long, value_name = "FILE")]
     pub floppy: Option<PathBuf>,

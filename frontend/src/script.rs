@@ -2,6 +2,7 @@
 //! on a slow host and on a fast one.
 
 use crate::engines::EngineChoice;
+use crate::media::{Bay, Change};
 use crate::quantity::span;
 use crate::screen::{cp437, keys, paint};
 use crate::watch::Watch;
@@ -32,6 +33,7 @@ enum Step {
     PowerButton,
     Reset,
     Engine(EngineChoice),
+    Change(Change),
     Off,
 }
 
@@ -42,6 +44,7 @@ pub enum Action {
     Save(PathBuf),
     Reset,
     Engine(EngineChoice),
+    Change(Change),
 }
 
 /// Where the script stands.
@@ -132,6 +135,7 @@ impl Script {
                 Step::Save(path) => (true, Some(Action::Save(path.clone()))),
                 Step::Reset => (true, Some(Action::Reset)),
                 Step::Engine(choice) => (true, Some(Action::Engine(*choice))),
+                Step::Change(change) => (true, Some(Action::Change(change.clone()))),
             };
             if !fulfilled {
                 let in_time = waited < self.patience || matches!(line.step, Step::Wait(_));
@@ -192,11 +196,14 @@ fn steps(word: &str, rest: &str) -> Result<Vec<Step>, String> {
         "save" => vec![Step::Save(text()?.into())],
         "power-button" => bare(Step::PowerButton)?,
         "engine" => vec![Step::Engine(engine(rest)?)],
+        "cdrom" => vec![Step::Change(Change::Insert(Bay::CdRom, text()?.into()))],
+        "floppy" => vec![Step::Change(Change::Insert(Bay::Floppy, text()?.into()))],
+        "eject" => vec![Step::Change(Change::Eject(bay(rest)?))],
         "reset" => bare(Step::Reset)?,
         "off" => bare(Step::Off)?,
         _ => {
             return Err(format!(
-                "`{word}` is not a step; the steps are expect, screen, send, type, key, wait, within, save, engine, power-button, reset and off"
+                "`{word}` is not a step; the steps are expect, screen, send, type, key, wait, within, save, engine, cdrom, floppy, eject, power-button, reset and off"
             ));
         }
     })
@@ -205,6 +212,14 @@ fn steps(word: &str, rest: &str) -> Result<Vec<Step>, String> {
 fn engine(name: &str) -> Result<EngineChoice, String> {
     EngineChoice::from_str(name, true)
         .map_err(|_| "`engine` needs the name of one: interpreter, auto or jit".to_owned())
+}
+
+fn bay(name: &str) -> Result<Bay, String> {
+    match name {
+        "cdrom" => Ok(Bay::CdRom),
+        "floppy" => Ok(Bay::Floppy),
+        _ => Err("`eject` needs the name of a drive: cdrom or floppy".to_owned()),
+    }
 }
 
 fn keys_named(names: &str) -> Result<Vec<Step>, String> {
@@ -241,6 +256,16 @@ mod tests {
     fn an_engine_is_chosen() {
         let mut script = Script::parse("engine jit").unwrap();
         assert_eq!(script.next(Tick(0), none), Progress::Act(Action::Engine(EngineChoice::Jit)));
+    }
+
+    #[test]
+    fn media_are_changed() {
+        let mut script = Script::parse("eject floppy\ncdrom second disc.iso").unwrap();
+        let mut next = || script.next(Tick(0), none);
+        assert_eq!(next(), Progress::Act(Action::Change(Change::Eject(Bay::Floppy))));
+        let second = Change::Insert(Bay::CdRom, "second disc.iso".into());
+        assert_eq!(next(), Progress::Act(Action::Change(second)));
+        assert!(Script::parse("eject pizza").is_err() && Script::parse("cdrom").is_err());
     }
 
     #[test]

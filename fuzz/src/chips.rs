@@ -116,7 +116,9 @@ fn floppy_controller() -> Box<dyn Device> {
 
 fn ide() -> Box<dyn Device> {
     let read_only: Box<dyn Disk> = Box::new(MemoryDisk::zeroed(64).read_only());
-    chip(piix3_ide::Piix3Ide::new([disk(2000), Some(read_only), None, disk(100)]))
+    let [first, last] = [disk(2000), disk(100)].map(|disk| disk.map(piix3_ide::Unit::Disk));
+    let disc = piix3_ide::Unit::CdRom(disk(400));
+    chip(piix3_ide::Piix3Ide::new([first, Some(piix3_ide::Unit::Disk(read_only)), Some(disc), last]))
 }
 
 fn firmware_configuration() -> Box<dyn Device> {

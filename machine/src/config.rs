@@ -69,6 +69,9 @@ pub struct MachineConfig {
     pub linux: Option<Linux>,
     /// IDE disks: primary master and slave, secondary master and slave.
     pub disks: [Option<Box<dyn Disk>>; 4],
+    /// The disc in the CD-ROM drive, which takes the first place that the disks leave: secondary master and slave,
+    /// primary slave and master.
+    pub cdrom: Option<Box<dyn Disk>>,
     /// Diskettes in drives A and B.
     pub floppies: [Option<Box<dyn Disk>>; 2],
     /// What the real-time clock shows at power-on, in seconds since 1970-01-01 00:00 UTC. By default the host's time,
@@ -103,6 +106,8 @@ pub enum ConfigError {
     CommandLineNul,
     #[error("no diskette format has {0} sectors of 512 bytes")]
     Diskette(u64),
+    #[error("with four hard disks there is no place for a CD-ROM drive")]
+    NoPlaceForCdRom,
 }
 
 /// The longest command line (x86 Linux, COMMAND_LINE_SIZE less the terminating NUL).
@@ -118,6 +123,7 @@ impl MachineConfig {
             firmware: None,
             linux: None,
             disks: Default::default(),
+            cdrom: None,
             floppies: Default::default(),
             rtc_start: None,
             stop_at_reset: false,

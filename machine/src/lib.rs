@@ -15,6 +15,7 @@ mod config;
 mod host;
 pub mod lockstep;
 mod machine;
+mod media;
 pub mod pc;
 mod peek;
 mod run;
@@ -26,11 +27,12 @@ pub use clock::TimeMode;
 pub use config::{ConfigError, Cpu, Firmware, Linux, MachineConfig};
 pub use host::Handle;
 pub use machine::{Machine, MachineError};
+pub use media::MediaError;
 pub use pc::bios::{BootDevice, BootPlan};
 pub use peek::{code_bits, linear_rip};
 pub use run::{RunLimit, RunOutcome};
 pub use snapshot::{RestoreMachineError, SaveError, SavedMachine};
 
 /// What the host side of a machine has to name of the chips.
-pub use devices::disk::{Disk, DiskError};
+pub use devices::disk::{Disk, DiskError, WriteProtected};
 pub use devices::vga::{Cell, Cursor, Drawn, Picture, TextScreen};

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 
 /// An instruction of the fake CPU. R15 is the instruction pointer, R14 sums up what was read.
 #[derive(Clone, Copy, Debug)]
-enum Op {
+pub(crate) enum Op {
     Nop,
     Out(u16, Width, u32),
     In(u16, Width),
@@ -29,7 +29,7 @@ enum Op {
 use Op::*;
 
 /// Runs a program; keeps nothing between runs. Interrupts are only taken in HLT.
-struct Fake(&'static [Op]);
+pub(crate) struct Fake(pub(crate) &'static [Op]);
 
 impl Fake {
     fn step(&self, cpu: &mut VcpuState, bus: &mut dyn Bus) -> Option<Exit> {

@@ -44,6 +44,16 @@ impl DriveType {
         Format::of(sectors).map(|format| format.drive)
     }
 
+    const fn kilobytes(self) -> u16 {
+        match self {
+            Self::F360K => 360,
+            Self::F1200K => 1200,
+            Self::F720K => 720,
+            Self::F1440K => 1440,
+            Self::F2880K => 2880,
+        }
+    }
+
     /// The nibble for CMOS register 10h.
     pub const fn cmos(self) -> u8 {
         self as u8
@@ -57,6 +67,18 @@ impl DriveType {
             4 => Some(Self::F1440K),
             5 => Some(Self::F2880K),
             _ => None,
+        }
+    }
+
+    /// Whether a diskette of this format can be read in the drive. 3.5" drives take 5.25" formats too: images have no
+    /// size, and people keep both.
+    fn takes(self, format: &Format) -> bool {
+        match self {
+            Self::F360K => format.drive == Self::F360K,
+            Self::F720K => matches!(format.drive, Self::F360K | Self::F720K),
+            Self::F1200K => matches!(format.drive, Self::F360K | Self::F1200K),
+            Self::F1440K => format.drive != Self::F2880K,
+            Self::F2880K => true,
         }
     }
 
@@ -120,6 +142,8 @@ pub enum FloppyError {
     NoDrive(usize),
     #[error("no diskette format has {0} sectors of 512 bytes")]
     NoFormat(u64),
+    #[error("a diskette of {} KB cannot be read in a drive for {drive} KB", sectors / 2)]
+    Unfit { sectors: u64, drive: u16 },
 }
 
 /// A diskette in a drive.
@@ -178,6 +202,26 @@ pub(super) struct Drive {
 impl Drive {
     pub(super) fn empty(kind: DriveType) -> Self {
         Self { kind, medium: None, track: 0, changed: true }
+    }
+
+    /// Puts a diskette in; gives back the one that was there.
+    pub(super) fn insert(&mut self, medium: Medium) -> Result<Option<Medium>, FloppyError> {
+        if !self.kind.takes(medium.format) {
+            return Err(FloppyError::Unfit { sectors: medium.sectors(), drive: self.kind.kilobytes() });
+        }
+        self.changed = true;
+        Ok(self.medium.replace(medium))
+    }
+
+    /// The cylinder under the head. A 1.2 MB drive has twice as many tracks as a diskette of 40 cylinders, so that
+    /// software steps twice.
+    pub(super) fn cylinder(&self) -> u8 {
+        let wide = |medium: &Medium| medium.format.drive == DriveType::F360K;
+        if self.kind == DriveType::F1200K && self.medium.as_ref().is_some_and(wide) {
+            self.track / 2
+        } else {
+            self.track
+        }
     }
 
     /// Step pulses, negative towards track 0.

@@ -159,16 +159,14 @@ impl I82077aa {
     /// Puts a diskette into a drive; gives back the one that was there.
     ///
     /// # Errors
-    /// There is no such drive, or no format has this size.
+    /// There is no such drive, no format has this size, or the drive is not for this format.
     pub fn insert(
         &mut self,
         drive: usize,
         disk: Box<dyn Disk>,
     ) -> Result<Option<Box<dyn Disk>>, FloppyError> {
         let slot = self.drives.get_mut(drive).and_then(Option::as_mut).ok_or(FloppyError::NoDrive(drive))?;
-        let old = slot.medium.replace(Medium::new(disk)?);
-        slot.changed = true;
-        Ok(old.map(Medium::into_disk))
+        Ok(slot.insert(Medium::new(disk)?)?.map(Medium::into_disk))
     }
 
     /// Takes the diskette out of a drive.

@@ -379,6 +379,69 @@ fn every_image_size_finds_its_drive_and_last_sector() {
 }
 
 #[test]
+fn a_drive_takes_the_diskettes_it_can_read() {
+    let takes = |kind, kilobytes: u64| {
+        I82077aa::new([Some(kind), None])
+            .insert(0, Box::new(MemoryDisk::zeroed(kilobytes as usize * 2)))
+            .is_ok()
+    };
+    let sizes = [160, 320, 360, 720, 1200, 1440, 1680, 2880];
+    let taken = |kind| sizes.into_iter().filter(|size| takes(kind, *size)).collect::<Vec<_>>();
+    assert_eq!(taken(DriveType::F360K), [160, 320, 360]);
+    assert_eq!(taken(DriveType::F1200K), [160, 320, 360, 1200]);
+    assert_eq!(taken(DriveType::F720K), [160, 320, 360, 720]);
+    assert_eq!(taken(DriveType::F1440K), [160, 320, 360, 720, 1200, 1440, 1680]);
+    assert_eq!(taken(DriveType::F2880K), sizes);
+    let unfit = FloppyError::Unfit { sectors: 5760, drive: 1440 };
+    assert_eq!(controller(None).insert(0, Box::new(numbered(5760))).err(), Some(unfit));
+}
+
+#[test]
+fn a_wide_track_takes_two_steps_in_a_high_density_drive() {
+    let mut chip = I82077aa::new([Some(DriveType::F1200K), None]);
+    chip.insert(0, Box::new(numbered(720))).expect("it fits");
+    let mut bench = Bench::new(chip);
+    bench.outb(DOR, ON).advance(LONG);
+    for drive in 0..4 {
+        assert_eq!(command(&mut bench, &[8]), [0xC0 | drive, 0]);
+    }
+    rate(&mut bench, 1);
+    command(&mut bench, &[3, 0xAF, 0x02]);
+    recalibrate(&mut bench);
+    seek(&mut bench, 2 * 39);
+    command(&mut bench, &[0x4A, 0]);
+    bench.advance(LONG);
+    assert_eq!(result(&mut bench)[3..], [39, 0, 1, 2], "READ ID");
+    command(&mut bench, &[0xE6, 4, 39, 1, 9, 2, 9, 0x1B, 0xFF]);
+    assert_eq!(dma_in(&mut bench, SECTOR), [719u16 as u8; SECTOR]);
+}
+
+#[test]
+fn a_diskette_is_changed_under_the_guest() {
+    let mut bench = bench();
+    seek(&mut bench, 1);
+    assert_eq!(dir(&mut bench), 0x7F);
+    assert_eq!(bench.device.eject(0).map(|disk| disk.sectors()), Some(2880));
+    assert_eq!(dir(&mut bench), 0xFF);
+    seek(&mut bench, 2);
+    assert_eq!(dir(&mut bench), 0xFF, "steps do not help without a diskette");
+    let (bytes, status) = read_sectors(&mut bench, 2, 0, 1, 1);
+    assert_eq!((bytes.len(), status[0] & 0xC0, status[1]), (0, 0x40, 1), "no address mark");
+    let protected = crate::disk::WriteProtected(Box::new(numbered(1440)));
+    bench.device.insert(0, Box::new(protected)).expect("it fits");
+    assert_eq!(dir(&mut bench), 0xFF);
+    seek(&mut bench, 1);
+    assert_eq!(dir(&mut bench), 0x7F);
+    rate(&mut bench, 2);
+    let (bytes, _) = read_sectors(&mut bench, 1, 1, 9, 1);
+    assert_eq!(bytes, [35; SECTOR]);
+    assert_eq!(command(&mut bench, &[4, 0]), [0x68], "write-protected");
+    command(&mut bench, &[0xC5, 0, 1, 0, 1, 2, 9, 0x1B, 0xFF]);
+    bench.advance(LONG);
+    assert_eq!(result(&mut bench)[..2], [0x40, 2], "not writable");
+}
+
+#[test]
 fn saved_in_the_middle_it_goes_on() {
     let mut bench = bench();
     command(&mut bench, &[0xE6, 0, 0, 0, 9, 2, 18, 0x1B, 0xFF]);

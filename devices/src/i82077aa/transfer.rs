@@ -149,9 +149,10 @@ impl Transfer {
 
     /// The medium that turns under the head at this data rate, and the track the head is on.
     fn under_head<'d>(&self, drive: Option<&'d mut Drive>, rate: Rate) -> Option<(&'d mut Medium, u8)> {
-        let Drive { medium: Some(medium), track, .. } = drive? else { return None };
+        let drive = drive?;
+        let (cylinder, medium) = (drive.cylinder(), drive.medium.as_mut()?);
         let legible = self.mfm && medium.format.is_read_at(rate);
-        (legible && medium.lba(*track, self.head.into(), 1).is_some()).then_some((medium, *track))
+        (legible && medium.lba(cylinder, self.head.into(), 1).is_some()).then_some((medium, cylinder))
     }
 
     /// The disk has turned to the next sector. `drive` is the addressed one, if it exists and its motor is on.

@@ -1,6 +1,9 @@
-//! The command codes: ATA/ATAPI-6, 8 "Command descriptions" and Annex B; the retired ones as in ATA-3.
+//! The command codes of a disk: ATA/ATAPI-6, 8 "Command descriptions" and Annex B; the retired ones as in ATA-3.
 
 use super::task_file::Addressing::{self, Bits28, Bits48};
+
+/// The one command that both devices of a channel carry out.
+pub(super) const EXECUTE_DEVICE_DIAGNOSTIC: u8 = 0x90;
 
 /// How the data of a command moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +23,6 @@ pub(super) enum Command {
     ReadVerify(Addressing),
     Recalibrate,
     Seek,
-    ExecuteDeviceDiagnostic,
     InitializeDeviceParameters,
     IdentifyDevice,
     SetFeatures,
@@ -43,12 +45,13 @@ impl Command {
             0x29 => Self::Read(Protocol::Multiple, Bits48),
             0x30 | 0x31 => Self::Write(Protocol::Single, Bits28),
             0x34 => Self::Write(Protocol::Single, Bits48),
+            // WRITE VERIFY: every write is as good as read back.
+            0x3C => Self::Write(Protocol::Single, Bits28),
             0x35 => Self::Write(Protocol::Dma, Bits48),
             0x39 => Self::Write(Protocol::Multiple, Bits48),
             0x40 | 0x41 => Self::ReadVerify(Bits28),
             0x42 => Self::ReadVerify(Bits48),
             0x70..=0x7F => Self::Seek,
-            0x90 => Self::ExecuteDeviceDiagnostic,
             0x91 => Self::InitializeDeviceParameters,
             0x94 | 0x96 | 0x99 | 0xE0 | 0xE2 | 0xE6 => Self::Standby,
             0x95 | 0x97 | 0xE1 | 0xE3 => Self::Idle,

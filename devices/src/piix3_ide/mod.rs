@@ -1,21 +1,27 @@
-//! The IDE function of the 82371SB (PIIX3), PCI 0:1.1, with up to four ATA disks.
+//! The IDE function of the 82371SB (PIIX3), PCI 0:1.1, with up to four disks and CD-ROM drives.
 //!
 //! Follows Intel "82371FB (PIIX) and 82371SB (PIIX3) PCI ISA IDE Xcelerator" and ATA/ATAPI-6 (T13/1410D). PIO and
 //! bus-master DMA (multiword; the PIIX3 has no Ultra DMA). Commands end at once: a drive is never seen busy but while
-//! it waits for the bus master. Left out: packet devices, SMART, security, and the timing that IDETIM sets.
+//! it waits for the bus master. Left out: SMART, security, and the timing that IDETIM sets.
 
+mod ata_disk;
+mod ata_identify;
 mod bus_master;
+mod cdrom;
 mod channel;
 mod command;
 mod config;
 mod drive;
 mod identify;
 mod state;
+mod state_v1;
 mod task_file;
 #[cfg(test)]
 mod tests;
 
 use crate::disk::Disk;
+use ata_disk::AtaDisk;
+use cdrom::CdRom;
 use channel::Channel;
 use config::Config;
 use drive::Drive;
@@ -50,21 +56,72 @@ impl Block {
     }
 }
 
-/// The controller and its disks.
+/// What is plugged into a place of the cables.
+pub enum Unit {
+    Disk(Box<dyn Disk>),
+    /// A CD-ROM drive, with a disc in it or not. Discs are only read.
+    CdRom(Option<Box<dyn Disk>>),
+}
+
+/// Why a disc was not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CdRomError {
+    #[error("the PC has no CD-ROM drive")]
+    NoDrive,
+    #[error("the guest has locked the CD-ROM drive; it was told that somebody wants the disc")]
+    Locked,
+}
+
+/// The controller and what is plugged into it.
 pub struct Piix3Ide {
     config: Config,
     channels: [Channel; 2],
 }
 
 impl Piix3Ide {
-    /// `disks`: primary device 0 and 1, secondary device 0 and 1.
-    pub fn new(disks: [Option<Box<dyn Disk>>; 4]) -> Self {
-        let [a, b, c, d] = disks;
-        let drive = |number, disk: Option<_>| disk.map(|disk| Drive::new(number, disk));
+    /// `units`: primary device 0 and 1, secondary device 0 and 1.
+    pub fn new(units: [Option<Unit>; 4]) -> Self {
+        let [a, b, c, d] = units;
+        let drive = |number, unit: Option<_>| {
+            unit.map(|unit| match unit {
+                Unit::Disk(disk) => Drive::Disk(AtaDisk::new(number, disk)),
+                Unit::CdRom(disc) => Drive::CdRom(CdRom::new(number, disc)),
+            })
+        };
         Self {
             config: Config::new(),
             channels: [Channel::new([drive(0, a), drive(1, b)]), Channel::new([drive(2, c), drive(3, d)])],
         }
+    }
+
+    /// The first CD-ROM drive.
+    fn cdrom(&mut self) -> Result<&mut CdRom, CdRomError> {
+        let drives = self.channels.iter_mut().flat_map(|channel| channel.drives.iter_mut().flatten());
+        let mut cdroms = drives.filter_map(|drive| match drive {
+            Drive::CdRom(cdrom) => Some(cdrom),
+            Drive::Disk(_) => None,
+        });
+        cdroms.next().ok_or(CdRomError::NoDrive)
+    }
+
+    /// Puts a disc into the first CD-ROM drive, in place of the one that was there, and closes the tray.
+    ///
+    /// # Errors
+    /// There is no such drive, or the guest has locked it.
+    pub fn insert_disc(&mut self, disc: Box<dyn Disk>, cx: &mut Cx<'_>) -> Result<(), CdRomError> {
+        let inserted = self.cdrom()?.insert(disc);
+        self.after_access(cx);
+        inserted
+    }
+
+    /// Takes the disc out of the first CD-ROM drive.
+    ///
+    /// # Errors
+    /// There is no such drive, or the guest has locked it.
+    pub fn eject_disc(&mut self, cx: &mut Cx<'_>) -> Result<Option<Box<dyn Disk>>, CdRomError> {
+        let ejected = self.cdrom()?.eject();
+        self.after_access(cx);
+        ejected
     }
 
     /// A channel that the configuration lets answer.

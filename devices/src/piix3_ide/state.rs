@@ -1,88 +1,126 @@
-//! Saved state of the function, version 1. A disk is not part of it, only its size.
+//! Saved state of the function, version 2. A disk is not part of it, only its size.
 
-use super::Piix3Ide;
+use super::ata_disk::{Activity, AtaDisk, MULTIPLE_MAX, Run};
 use super::bus_master::{self, BusMaster};
+use super::cdrom::CdRomV2;
 use super::channel::Channel;
-use super::drive::{Activity, Drive, MULTIPLE_MAX, Run, XFER_MWDMA, XFER_PIO};
+use super::drive::{Drive, Front, XFER_MWDMA, XFER_PIO};
+use super::state_v1::IdeV1;
 use super::task_file::{DeviceControl, TaskFile, Translation};
+use super::{Piix3Ide, state_v1};
 use crate::bytes::Bytes;
 use crate::disk::SECTOR;
 use emu_core::{RestoreError, Saved};
 use serde::{Deserialize, Serialize};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DriveV1 {
-    sectors: u64,
-    activity: Activity,
-    err: bool,
-    df: bool,
-    error: u8,
-    translation: Translation,
-    multiple: u8,
-    transfer_mode: u8,
-    standby: bool,
-    interrupt: bool,
+pub(super) struct FrontV2 {
+    pub(super) regs: TaskFile,
+    pub(super) err: bool,
+    pub(super) error: u8,
+    pub(super) interrupt: bool,
+}
+
+impl From<&Front> for FrontV2 {
+    fn from(live: &Front) -> Self {
+        let Front { regs, err, error, interrupt } = live;
+        Self { regs: *regs, err: *err, error: *error, interrupt: *interrupt }
+    }
+}
+
+impl From<FrontV2> for Front {
+    fn from(saved: FrontV2) -> Self {
+        let FrontV2 { regs, err, error, interrupt } = saved;
+        Self { regs, err, error, interrupt }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ChannelV1 {
-    drives: [Option<DriveV1>; 2],
-    regs: TaskFile,
-    control: u8,
-    bus_master_command: u8,
-    bus_master_status: u8,
-    bus_master_table: u32,
-    intrq: bool,
+pub(super) struct DiskV2 {
+    pub(super) front: FrontV2,
+    pub(super) sectors: u64,
+    pub(super) activity: Activity,
+    pub(super) df: bool,
+    pub(super) translation: Translation,
+    pub(super) multiple: u8,
+    pub(super) transfer_mode: u8,
+    pub(super) write_cache: bool,
+    pub(super) standby: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum DriveV2 {
+    Disk(DiskV2),
+    CdRom(CdRomV2),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct IdeV1 {
-    config: Bytes,
-    channels: [ChannelV1; 2],
+pub(super) struct ChannelV2 {
+    pub(super) drives: [Option<DriveV2>; 2],
+    pub(super) second: bool,
+    pub(super) control: u8,
+    pub(super) bus_master_command: u8,
+    pub(super) bus_master_status: u8,
+    pub(super) bus_master_table: u32,
+    pub(super) intrq: bool,
 }
 
-impl From<&Drive> for DriveV1 {
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdeV2 {
+    pub(super) config: Bytes,
+    pub(super) channels: [ChannelV2; 2],
+}
+
+impl From<&Drive> for DriveV2 {
     fn from(live: &Drive) -> Self {
-        let Drive {
-            number: _, // given by the board
-            disk,
-            activity,
-            err,
-            df,
-            error,
-            translation,
-            multiple,
-            transfer_mode,
-            standby,
-            interrupt,
-        } = live;
-        Self {
-            sectors: disk.sectors(),
-            activity: activity.clone(),
-            err: *err,
-            df: *df,
-            error: *error,
-            translation: *translation,
-            multiple: *multiple,
-            transfer_mode: *transfer_mode,
-            standby: *standby,
-            interrupt: *interrupt,
+        match live {
+            Drive::Disk(disk) => Self::Disk(disk.into()),
+            Drive::CdRom(cdrom) => Self::CdRom(cdrom.into()),
         }
     }
 }
 
-impl From<&Channel> for ChannelV1 {
+impl From<&AtaDisk> for DiskV2 {
+    fn from(live: &AtaDisk) -> Self {
+        let AtaDisk {
+            number: _, // given by the board
+            disk,
+            front,
+            activity,
+            df,
+            translation,
+            multiple,
+            transfer_mode,
+            write_cache,
+            standby,
+        } = live;
+        Self {
+            front: front.into(),
+            sectors: disk.sectors(),
+            activity: activity.clone(),
+            df: *df,
+            translation: *translation,
+            multiple: *multiple,
+            transfer_mode: *transfer_mode,
+            write_cache: *write_cache,
+            standby: *standby,
+        }
+    }
+}
+
+impl From<&Channel> for ChannelV2 {
     fn from(live: &Channel) -> Self {
-        let Channel { drives: [first, second], regs, control, bus_master, intrq } = live;
+        let Channel { drives: [first, other], second, control, bus_master, intrq } = live;
         let BusMaster { command, status, table } = bus_master;
         Self {
-            drives: [first, second].map(|drive| drive.as_ref().map(DriveV1::from)),
-            regs: *regs,
+            drives: [first, other].map(|drive| drive.as_ref().map(DriveV2::from)),
+            second: *second,
             control: control.into_bits(),
             bus_master_command: command.into_bits(),
             bus_master_status: status.into_bits(),
@@ -94,17 +132,25 @@ impl From<&Channel> for ChannelV1 {
 
 pub(super) fn save(live: &Piix3Ide) -> Saved {
     let Piix3Ide { config, channels: [first, second] } = live;
-    Saved::pack(VERSION, &IdeV1 { config: Bytes(config.save()), channels: [first.into(), second.into()] })
+    Saved::pack(VERSION, &IdeV2 { config: Bytes(config.save()), channels: [first.into(), second.into()] })
 }
 
 /// Takes everything over but the disks, which must be the same size.
 pub(super) fn restore(live: &mut Piix3Ide, saved: &Saved) -> Result<(), RestoreError> {
-    let IdeV1 { config, channels } = saved.unpack(VERSION)?;
+    let is_first_version = saved.version == state_v1::VERSION;
+    let IdeV2 { config, channels } = if is_first_version {
+        saved.unpack::<IdeV1>(state_v1::VERSION)?.into()
+    } else {
+        saved.unpack(VERSION)?
+    };
     let config = live.config.restored(&config.0)?;
     for (saved, live) in channels.iter().zip(&live.channels) {
         check_channel(saved)?;
         for (saved, live) in saved.drives.iter().zip(&live.drives) {
-            check_drive(saved.as_ref(), live.as_ref())?;
+            // The machines of version 1 had no CD-ROM drive: theirs is taken off the cable.
+            if !(is_first_version && saved.is_none() && matches!(live, Some(Drive::CdRom(_)))) {
+                check_drive(saved.as_ref(), live.as_ref())?;
+            }
         }
     }
     live.config = config;
@@ -114,38 +160,43 @@ pub(super) fn restore(live: &mut Piix3Ide, saved: &Saved) -> Result<(), RestoreE
     Ok(())
 }
 
-fn check(possible: bool, what: &'static str) -> Result<(), RestoreError> {
+pub(super) fn check(possible: bool, what: &'static str) -> Result<(), RestoreError> {
     if possible { Ok(()) } else { Err(RestoreError::Value(what)) }
 }
 
-fn check_channel(saved: &ChannelV1) -> Result<(), RestoreError> {
+fn check_channel(saved: &ChannelV2) -> Result<(), RestoreError> {
     check(saved.control & !0x86 == 0, "piix3_ide: a device control bit that does not exist")?;
     check(saved.bus_master_command & !0x09 == 0, "piix3_ide: a BMICOM bit that does not exist")?;
     check(saved.bus_master_status & !0x67 == 0, "piix3_ide: a BMISTA bit that does not exist")?;
     check(saved.bus_master_table & 3 == 0, "piix3_ide: a descriptor table that is not aligned")
 }
 
-fn check_drive(saved: Option<&DriveV1>, live: Option<&Drive>) -> Result<(), RestoreError> {
+fn check_drive(saved: Option<&DriveV2>, live: Option<&Drive>) -> Result<(), RestoreError> {
     match (saved, live) {
         (None, None) => Ok(()),
-        (Some(saved), Some(live)) => {
-            check(saved.sectors == live.sectors(), "piix3_ide: a disk of another size")?;
-            let Translation { heads, sectors } = saved.translation;
-            check((1..=16).contains(&heads) && sectors > 0, "piix3_ide: a translation that cannot be set")?;
-            let block = saved.multiple;
-            check(
-                block == 0 || (block.is_power_of_two() && block <= MULTIPLE_MAX),
-                "piix3_ide: a block size that cannot be set",
-            )?;
-            let mode = saved.transfer_mode;
-            check(
-                XFER_PIO.contains(&mode) || XFER_MWDMA.contains(&mode),
-                "piix3_ide: a transfer mode that cannot be set",
-            )?;
-            check_activity(&saved.activity)
+        (Some(DriveV2::Disk(saved)), Some(Drive::Disk(live))) => check_disk(saved, live),
+        (Some(DriveV2::CdRom(saved)), Some(Drive::CdRom(live))) => saved.check(live),
+        (None | Some(DriveV2::Disk(_) | DriveV2::CdRom(_)), _) => {
+            check(false, "piix3_ide: other disks than there were")
         }
-        (None, Some(_)) | (Some(_), None) => check(false, "piix3_ide: another number of disks"),
     }
+}
+
+fn check_disk(saved: &DiskV2, live: &AtaDisk) -> Result<(), RestoreError> {
+    check(saved.sectors == live.sectors(), "piix3_ide: a disk of another size")?;
+    let Translation { heads, sectors } = saved.translation;
+    check((1..=16).contains(&heads) && sectors > 0, "piix3_ide: a translation that cannot be set")?;
+    let block = saved.multiple;
+    check(
+        block == 0 || (block.is_power_of_two() && block <= MULTIPLE_MAX),
+        "piix3_ide: a block size that cannot be set",
+    )?;
+    let mode = saved.transfer_mode;
+    check(
+        XFER_PIO.contains(&mode) || XFER_MWDMA.contains(&mode),
+        "piix3_ide: a transfer mode that cannot be set",
+    )?;
+    check_activity(&saved.activity)
 }
 
 fn check_activity(activity: &Activity) -> Result<(), RestoreError> {
@@ -171,15 +222,18 @@ fn is_possible_buffer(buffer: &[u8], at: usize) -> bool {
     whole && at < buffer.len() && at.is_multiple_of(2)
 }
 
-fn take_channel(live: &mut Channel, saved: ChannelV1) {
-    let ChannelV1 { drives, regs, control, bus_master_command, bus_master_status, bus_master_table, intrq } =
+fn take_channel(live: &mut Channel, saved: ChannelV2) {
+    let ChannelV2 { drives, second, control, bus_master_command, bus_master_status, bus_master_table, intrq } =
         saved;
     for (saved, live) in drives.into_iter().zip(&mut live.drives) {
-        if let (Some(saved), Some(live)) = (saved, live.as_mut()) {
-            take_drive(live, saved);
+        match (saved, &mut *live) {
+            (Some(DriveV2::Disk(saved)), Some(Drive::Disk(live))) => take_disk(live, saved),
+            (Some(DriveV2::CdRom(saved)), Some(Drive::CdRom(live))) => saved.apply(live),
+            // Checked: only a CD-ROM drive that version 1 did not have.
+            (None | Some(DriveV2::Disk(_) | DriveV2::CdRom(_)), _) => *live = None,
         }
     }
-    (live.regs, live.control, live.intrq) = (regs, DeviceControl::from_bits(control), intrq);
+    (live.second, live.control, live.intrq) = (second, DeviceControl::from_bits(control), intrq);
     live.bus_master = BusMaster {
         command: bus_master::Command::from_bits(bus_master_command),
         status: bus_master::Status::from_bits(bus_master_status),
@@ -187,20 +241,19 @@ fn take_channel(live: &mut Channel, saved: ChannelV1) {
     };
 }
 
-fn take_drive(live: &mut Drive, saved: DriveV1) {
-    let DriveV1 {
+fn take_disk(live: &mut AtaDisk, saved: DiskV2) {
+    let DiskV2 {
+        front,
         sectors: _, // checked
         activity,
-        err,
         df,
-        error,
         translation,
         multiple,
         transfer_mode,
+        write_cache,
         standby,
-        interrupt,
     } = saved;
-    (live.activity, live.err, live.df, live.error) = (activity, err, df, error);
+    (live.front, live.activity, live.df) = (front.into(), activity, df);
     (live.translation, live.multiple, live.transfer_mode) = (translation, multiple, transfer_mode);
-    (live.standby, live.interrupt) = (standby, interrupt);
+    (live.write_cache, live.standby) = (write_cache, standby);
 }

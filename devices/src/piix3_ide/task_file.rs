@@ -1,5 +1,5 @@
-//! The command block registers: ATA/ATAPI-6, 7 "Interface register definitions". Both drives of a channel take every
-//! write, so there is one set of them; status and error belong to a drive.
+//! The command block registers: ATA/ATAPI-6, 7 "Interface register definitions". Each device has its own; both take
+//! every write.
 
 use bitfield_struct::bitfield;
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,13 @@ pub(super) struct Translation {
     pub(super) sectors: u8,
 }
 
+/// ATA/ATAPI-6, 9.12 "Signature and persistence".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signature {
+    Ata,
+    Packet,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TaskFile {
@@ -96,16 +103,15 @@ impl TaskFile {
         DeviceRegister::from_bits(self.device)
     }
 
-    /// Which of the two drives is selected.
-    pub(super) fn selected(&self) -> usize {
-        usize::from(self.device().second())
-    }
-
-    /// What an ATA device leaves after a reset or diagnostic (9.12, "Signature").
-    pub(super) fn set_signature(&mut self) {
-        self.sector_count = [1, 0];
-        self.lba_low = [1, 0];
-        (self.lba_mid, self.lba_high, self.device) = ([0; 2], [0; 2], 0);
+    /// What a device leaves after a reset or diagnostic. The Device register is the channel's to clear: a packet
+    /// device shows its signature also when it must not be deselected.
+    pub(super) fn set_signature(&mut self, signature: Signature) {
+        let [mid, high] = match signature {
+            Signature::Ata => [0x00, 0x00],
+            Signature::Packet => [0x14, 0xEB],
+        };
+        (self.sector_count, self.lba_low) = ([1, 0], [1, 0]);
+        (self.lba_mid, self.lba_high) = ([mid, 0], [high, 0]);
     }
 
     pub(super) fn count(&self, addressing: Addressing) -> u32 {
@@ -155,6 +161,20 @@ impl TaskFile {
                 (self.lba_mid[0], self.lba_high[0]) = (c0, c1);
                 self.device = self.device().with_head((track % u64::from(heads)) as u8 & 0xF).into_bits();
             }
+        }
+    }
+
+    /// Reads a register that is the task file's; of a two-deep one the previous content if `deep`.
+    pub(super) fn read(&self, register: Register, deep: bool) -> u8 {
+        let deep = usize::from(deep);
+        match register {
+            Register::SectorCount => self.sector_count[deep],
+            Register::LbaLow => self.lba_low[deep],
+            Register::LbaMid => self.lba_mid[deep],
+            Register::LbaHigh => self.lba_high[deep],
+            // Bits 7 and 5 read as ones since ATA-1.
+            Register::Device => self.device | 0xA0,
+            Register::Data | Register::ErrorFeatures | Register::StatusCommand => 0xFF,
         }
     }
 

@@ -3,18 +3,29 @@ use crate::bench::Bench;
 use crate::disk::{MemoryDisk, SECTOR};
 use emu_core::{Effect, Level};
 
-const STATUS: u64 = 7;
-const READY: u8 = 0x50;
-const DRQ: u8 = 0x58;
+pub(super) const STATUS: u64 = 7;
+pub(super) const READY: u8 = 0x50;
+pub(super) const DRQ: u8 = 0x58;
 const SECTORS: u64 = 2048;
 
 /// Each word holds its sector's number.
-fn numbered(sectors: u64) -> MemoryDisk {
+pub(super) fn numbered(sectors: u64) -> MemoryDisk {
     MemoryDisk::from_bytes((0..sectors).flat_map(|n| (n as u16).to_le_bytes().repeat(SECTOR / 2)).collect())
 }
 
 fn with(disks: [Option<MemoryDisk>; 4]) -> Piix3Ide {
-    Piix3Ide::new(disks.map(|disk| disk.map(|disk| Box::new(disk) as Box<dyn Disk>)))
+    Piix3Ide::new(disks.map(|disk| disk.map(|disk| Unit::Disk(Box::new(disk)))))
+}
+
+/// A disk, and on the same cable a CD-ROM drive with a disc of 16 blocks.
+fn disk_and_cdrom() -> Piix3Ide {
+    let disk = Unit::Disk(Box::new(numbered(64)));
+    Piix3Ide::new([
+        Some(disk),
+        Some(Unit::CdRom(Some(Box::new(numbered(64))))),
+        None,
+        Some(Unit::CdRom(None)),
+    ])
 }
 
 fn one() -> Piix3Ide {
@@ -22,7 +33,7 @@ fn one() -> Piix3Ide {
 }
 
 /// As firmware leaves it: I/O and bus master on, both channels decoded, bus-master registers at C000h.
-fn enabled(ide: Piix3Ide) -> Bench<Piix3Ide> {
+pub(super) fn enabled(ide: Piix3Ide) -> Bench<Piix3Ide> {
     let mut bench = Bench::new(ide);
     config(&mut bench, 0x04, Width::Word, 5);
     config(&mut bench, 0x40, Width::Dword, 0x8000_8000);
@@ -34,12 +45,12 @@ fn bench() -> Bench<Piix3Ide> {
     enabled(one())
 }
 
-fn config(bench: &mut Bench<Piix3Ide>, register: u64, width: Width, value: u64) {
+pub(super) fn config(bench: &mut Bench<Piix3Ide>, register: u64, width: Width, value: u64) {
     bench.write(Space::Config, 0, register, width, value);
 }
 
 /// An LBA28 command to device 0.
-fn command(bench: &mut Bench<Piix3Ide>, code: u8, lba: u32, count: u8) {
+pub(super) fn command(bench: &mut Bench<Piix3Ide>, code: u8, lba: u32, count: u8) {
     let [b0, b1, b2, b3] = lba.to_le_bytes();
     bench.outb(2, count).outb(3, b0).outb(4, b1).outb(5, b2).outb(6, 0xE0 | b3).outb(7, code);
 }
@@ -51,37 +62,37 @@ fn command_48(bench: &mut Bench<Piix3Ide>, code: u8, lba: u64, count: u16) {
     bench.outb(6, 0xE0).outb(7, code);
 }
 
-fn word(bench: &mut Bench<Piix3Ide>) -> u16 {
+pub(super) fn word(bench: &mut Bench<Piix3Ide>) -> u16 {
     bench.read(Space::Port, 0, 0, Width::Word) as u16
 }
 
-fn words(bench: &mut Bench<Piix3Ide>, count: usize) -> Vec<u16> {
+pub(super) fn words(bench: &mut Bench<Piix3Ide>, count: usize) -> Vec<u16> {
     (0..count).map(|_| word(bench)).collect()
 }
 
-fn send(bench: &mut Bench<Piix3Ide>, value: u16, count: usize) {
+pub(super) fn send(bench: &mut Bench<Piix3Ide>, value: u16, count: usize) {
     for _ in 0..count {
         bench.write(Space::Port, 0, 0, Width::Word, value.into());
     }
 }
 
-fn control(bench: &mut Bench<Piix3Ide>, value: u8) {
+pub(super) fn control(bench: &mut Bench<Piix3Ide>, value: u8) {
     bench.write(Space::Port, 1, 0, Width::Byte, value.into());
 }
 
-fn alternate(bench: &mut Bench<Piix3Ide>) -> u8 {
+pub(super) fn alternate(bench: &mut Bench<Piix3Ide>) -> u8 {
     bench.read(Space::Port, 1, 0, Width::Byte) as u8
 }
 
-fn registers(bench: &mut Bench<Piix3Ide>) -> [u8; 5] {
+pub(super) fn registers(bench: &mut Bench<Piix3Ide>) -> [u8; 5] {
     [2, 3, 4, 5, 6].map(|offset| bench.inb(offset))
 }
 
-fn bm_read(bench: &mut Bench<Piix3Ide>, offset: u64) -> u8 {
+pub(super) fn bm_read(bench: &mut Bench<Piix3Ide>, offset: u64) -> u8 {
     bench.read(Space::Port, 4, offset, Width::Byte) as u8
 }
 
-fn bm_write(bench: &mut Bench<Piix3Ide>, offset: u64, width: Width, value: u64) {
+pub(super) fn bm_write(bench: &mut Bench<Piix3Ide>, offset: u64, width: Width, value: u64) {
     bench.write(Space::Port, 4, offset, width, value);
 }
 
@@ -304,7 +315,7 @@ fn power_features_and_seek_commands() {
 }
 
 /// Descriptors at 1000h.
-fn table(bench: &mut Bench<Piix3Ide>, entries: &[(u32, u32)]) {
+pub(super) fn table(bench: &mut Bench<Piix3Ide>, entries: &[(u32, u32)]) {
     for (n, (base, count)) in (0..).zip(entries) {
         bench.memory.write(0x1000 + n * 8, &base.to_le_bytes());
         bench.memory.write(0x1004 + n * 8, &count.to_le_bytes());
@@ -312,7 +323,7 @@ fn table(bench: &mut Bench<Piix3Ide>, entries: &[(u32, u32)]) {
     bm_write(bench, 4, Width::Dword, 0x1000);
 }
 
-const LAST: u32 = 0x8000_0000;
+pub(super) const LAST: u32 = 0x8000_0000;
 
 #[test]
 fn dma_reads_scatter() {
@@ -417,9 +428,135 @@ fn saved_in_the_middle_it_goes_on() {
     }
 }
 
+/// The state of the disk of [`one`] in version 1, in the middle of reading sector 42.
+fn version_1() -> Saved {
+    use super::ata_disk::{Activity, Run};
+    use super::state_v1::{ChannelV1, DriveV1, IdeV1, VERSION};
+    use super::task_file::{TaskFile, Translation};
+    let run = Run { lba: 43, left: 1, block: 1, wide: false };
+    let drive = DriveV1 {
+        sectors: SECTORS,
+        activity: Activity::DataIn { buffer: vec![7; SECTOR], at: 510, run },
+        err: false,
+        df: false,
+        error: 0,
+        translation: Translation { heads: 16, sectors: 63 },
+        multiple: 0,
+        transfer_mode: 0x22,
+        standby: false,
+        interrupt: true,
+    };
+    let regs = TaskFile { lba_low: [42, 0], device: 0xE0, ..TaskFile::default() };
+    let channel = |drives| ChannelV1 {
+        drives,
+        regs,
+        control: 0,
+        bus_master_command: 0,
+        bus_master_status: 4,
+        bus_master_table: 0x1000,
+        intrq: true,
+    };
+    let config = crate::bytes::Bytes(enabled(one()).device.config.save());
+    Saved::pack(VERSION, &IdeV1 { config, channels: [channel([Some(drive), None]), channel([None, None])] })
+}
+
+#[test]
+fn a_state_of_version_1_goes_on_without_a_cdrom_drive() {
+    let disk = Unit::Disk(Box::new(numbered(SECTORS)));
+    let mut bench = Bench::new(Piix3Ide::new([Some(disk), None, Some(Unit::CdRom(None)), None]));
+    bench.device.restore(&version_1()).expect("an old state");
+    assert_eq!((bm_read(&mut bench, 2), bench.inb(3)), (4, 42));
+    assert_eq!(words(&mut bench, 2), [0x0707, 43]);
+    assert_eq!(bench.read(Space::Port, 2, STATUS, Width::Byte), 0xFF, "nothing on the second cable");
+    assert!(bench.device.cdrom().is_err());
+    assert!(with([None, None, None, None]).restore(&version_1()).is_err());
+}
+
+#[test]
+fn each_device_of_a_cable_has_its_own_registers() {
+    let mut bench = enabled(disk_and_cdrom());
+    control(&mut bench, 4);
+    control(&mut bench, 0);
+    assert_eq!((bench.inb(STATUS), registers(&mut bench)), (READY, [1, 1, 0, 0, 0xA0]));
+    bench.outb(6, 0xB0);
+    assert_eq!((bench.inb(STATUS), registers(&mut bench)), (0, [1, 1, 0x14, 0xEB, 0xB0]));
+    bench.outb(4, 0x77);
+    assert_eq!(bench.inb(4), 0x77);
+    bench.outb(6, 0xA0);
+    assert_eq!(bench.inb(4), 0x77, "both take a write");
+    bench.outb(7, 0x90).expect(IRQ14, Level::High);
+    assert_eq!((bench.inb(STATUS), bench.inb(4)), (READY, 0));
+    command(&mut bench, 0x20, 5, 1);
+    bench.expect(IRQ14, Level::High);
+    assert_eq!(words(&mut bench, 256), [5; 256]);
+    bench.outb(6, 0xB0).expect(IRQ14, Level::Low);
+    assert_eq!(bench.inb(2), 1, "the count of the other device is as it was written");
+}
+
+#[test]
+fn the_write_cache_can_be_off() {
+    let mut bench = bench();
+    for (feature, word) in [(0x82, 0x0008), (0x02, 0x0028)] {
+        bench.outb(1, feature).outb(6, 0xA0).outb(7, 0xEF);
+        assert_eq!(bench.inb(STATUS), READY);
+        bench.outb(7, 0xEC);
+        let identify = words(&mut bench, 256);
+        assert_eq!((identify[82], identify[85]), (0x0028, word));
+    }
+}
+
+#[test]
+fn what_is_before_a_bad_sector_is_moved() {
+    let mut bench = enabled(with([Some(numbered(SECTORS).with_bad_sector(70)), None, None, None]));
+    table(&mut bench, &[(0x2000, 0x2000 | LAST)]);
+    bm_write(&mut bench, 0, Width::Byte, 9);
+    command(&mut bench, 0xC8, 64, 16);
+    assert_eq!((bench.inb(STATUS), bench.inb(1), bench.inb(3)), (READY | 1, 0x40, 70));
+    assert_eq!(bench.memory.read_array::<2>(0x2000 + 5 * 512), [69, 0]);
+    assert_eq!(bench.memory.read_array::<2>(0x2000 + 6 * 512), [0, 0]);
+    bench.outb(2, 16).outb(7, 0xC6);
+    command(&mut bench, 0xC4, 64, 16);
+    assert_eq!((bench.inb(STATUS), bench.inb(1), bench.inb(3)), (READY | 1, 0x40, 70));
+    command(&mut bench, 0xC8, SECTORS as u32 - 2, 4);
+    bm_write(&mut bench, 0, Width::Byte, 8);
+    bm_write(&mut bench, 0, Width::Byte, 9);
+    assert_eq!((bench.inb(STATUS), bench.inb(1)), (READY | 1, 0x10), "the end of the disk");
+    assert_eq!([3, 4].map(|offset| bench.inb(offset)), [0, 8]);
+}
+
+#[test]
+fn tables_may_point_anywhere() {
+    for (base, count) in [(0xFFFF_FFFE, 0), (0x000F_FFF0, 0), (0xFEC0_0000, 0x8000), (0, 2)] {
+        let mut bench = bench();
+        // The whole table, so that it has no end; a read into it changes it under way.
+        let entry = [base, count].map(u32::to_le_bytes).concat();
+        for at in (0..0x1_0000u64).step_by(8) {
+            bench.memory.write(at, &entry);
+        }
+        for table in [0u32, 0xFFF8, 0xFFFF_FFFC, 0xFEE0_0000] {
+            for code in [0xC8, 0xCA, 0x25, 0x35] {
+                bm_write(&mut bench, 4, Width::Dword, table.into());
+                command_48(&mut bench, code, 0, 0);
+                bm_write(&mut bench, 0, Width::Byte, if code == 0xC8 || code == 0x25 { 9 } else { 1 });
+                bm_write(&mut bench, 0, Width::Byte, 0);
+                bench.check_save_restore(one());
+                control(&mut bench, 4);
+                control(&mut bench, 0);
+                assert_eq!(bench.inb(STATUS), READY);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_port_width_and_value_then_save_is_save_after_restore() {
-    let fresh = || with([Some(numbered(64)), Some(numbered(64)), None, Some(numbered(64))]);
+    for fresh in [disk_and_cdrom, || with([Some(numbered(64)), Some(numbered(64)), None, Some(numbered(64))])]
+    {
+        poke_everything(fresh);
+    }
+}
+
+fn poke_everything(fresh: fn() -> Piix3Ide) {
     let mut bench = enabled(fresh());
     let ports = [(0, 8), (1, 1), (2, 8), (3, 1), (4, 16)];
     for value in 0..=255u64 {

@@ -56,7 +56,7 @@ impl<'a> Guests<'a> {
             Side::Tested => self.kept.each(Overlay::copy),
             Side::Reference => self.live.each(Overlay::shared),
         };
-        guest::build(self.run, self.engine(side), disks.into_media()?)
+        guest::build(self.run, self.engine(side), disks.into_media()?.with_cdrom(self.run)?)
     }
 
     pub(super) fn choice(&self, side: Side) -> EngineChoice {
@@ -70,7 +70,7 @@ impl Recipe for Guests<'_> {
     }
 
     fn restore(&self, side: Side, state: &[u8]) -> Result<Machine, Box<dyn Error + Send + Sync>> {
-        let media = self.kept.each(Overlay::copy).into_media()?;
+        let media = self.kept.each(Overlay::copy).into_media()?.with_cdrom(self.run)?;
         Ok(guest::restored(self.run, state, self.engine(side), media)?)
     }
 

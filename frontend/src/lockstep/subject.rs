@@ -5,6 +5,7 @@ use super::recipe::Guests;
 use super::report;
 use crate::ending::Ending;
 use crate::engines::EngineChoice;
+use crate::media::Change;
 use crate::options::Run;
 use crate::quantity::{seconds, shown_count};
 use crate::session::{Subject, Turn};
@@ -104,6 +105,10 @@ impl Subject for Together<'_> {
 
     fn set_engine(&mut self, _choice: EngineChoice) -> Result<()> {
         bail!("in lockstep the engines stay as they are")
+    }
+
+    fn change(&mut self, _change: &Change) -> Result<bool> {
+        bail!("in lockstep the media stay as they are")
     }
 
     fn status(&self) -> String {

@@ -233,6 +233,10 @@ impl<'a> Session<'a> {
                 Progress::Act(Action::Save(path)) => self.save_to(&path)?,
                 Progress::Act(Action::Reset) => self.subject.reset()?,
                 Progress::Act(Action::Engine(engine)) => self.subject.set_engine(engine)?,
+                Progress::Act(Action::Change(change)) => {
+                    // If the guest keeps the medium, it knows now that somebody wants it.
+                    let _given = self.subject.change(&change)?;
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::ending::Ending;
 use crate::engines::{EngineChoice, Engines};
+use crate::media::Change;
 use anyhow::Result;
 use emu_core::{HostEvent, HostRequest, Tick};
 use machine::{Handle, Machine, RunLimit, RunOutcome};
@@ -32,6 +33,11 @@ pub trait Subject {
     /// # Errors
     /// There is no choice here, or the machine cannot run under this engine.
     fn set_engine(&mut self, choice: EngineChoice) -> Result<()>;
+    /// Changes a medium. False if the guest keeps it for now: it was told.
+    ///
+    /// # Errors
+    /// The medium cannot be used, or media cannot be changed here.
+    fn change(&mut self, change: &Change) -> Result<bool>;
     /// How it is doing, in one line.
     fn status(&self) -> String;
     /// The table of `--stats`.
@@ -88,6 +94,10 @@ impl Subject for Single {
         self.machine.set_engine(self.engines.make(choice))?;
         self.choice = choice;
         Ok(())
+    }
+
+    fn change(&mut self, change: &Change) -> Result<bool> {
+        change.make(&mut self.machine)
     }
 
     fn status(&self) -> String {

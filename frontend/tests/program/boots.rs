@@ -109,13 +109,31 @@ const BOOT_SECTOR: [u8; 16] = [
     0x90, 0x90,
 ];
 
-fn boots_from(option: &str, size: usize) {
-    let folder = tempfile::tempdir().unwrap();
-    let image = folder.path().join("image");
+fn boot_image(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     bytes[..BOOT_SECTOR.len()].copy_from_slice(&BOOT_SECTOR);
     bytes[510..512].copy_from_slice(&[0x55, 0xAA]);
-    std::fs::write(&image, bytes).unwrap();
+    bytes
+}
+
+/// A disc as "El Torito" Bootable CD-ROM Format Specification 1.0 has it: boot record in block 17, catalogue in 18, and
+/// in 19 what is loaded without emulation.
+fn boot_disc() -> Vec<u8> {
+    let mut record = [0; 2048];
+    record[1..31].copy_from_slice(b"CD001\x01EL TORITO SPECIFICATION");
+    record[0x47] = 18;
+    let mut catalogue = [0; 2048];
+    catalogue[0] = 1;
+    catalogue[0x1C..0x20].copy_from_slice(&[0xAA, 0x55, 0x55, 0xAA]);
+    catalogue[0x20] = 0x88;
+    (catalogue[0x26], catalogue[0x28]) = (4, 19);
+    [vec![0; 17 * 2048], record.to_vec(), catalogue.to_vec(), boot_image(2048)].concat()
+}
+
+fn boots_from(option: &str, content: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    std::fs::write(&image, content).unwrap();
     let mut command = run();
     command.arg("--firmware").arg(guest("bios-256k.bin")).arg("--vgabios").arg(guest("vgabios-isavga.bin"));
     command.arg(option).arg(&image).args(["--deterministic", "--timeout", "60s"]);
@@ -124,10 +142,30 @@ fn boots_from(option: &str, size: usize) {
 
 #[test]
 fn seabios_boots_a_disk() {
-    boots_from("--disk", 1 << 20);
+    boots_from("--disk", &boot_image(1 << 20));
 }
 
 #[test]
 fn seabios_boots_a_floppy() {
-    boots_from("--floppy", 1_474_560);
+    boots_from("--floppy", &boot_image(1_474_560));
+}
+
+#[test]
+fn seabios_boots_a_cd() {
+    boots_from("--cdrom", &boot_disc());
+}
+
+#[test]
+fn a_script_puts_a_disc_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let disc = folder.path().join("disc.iso");
+    std::fs::write(&disc, boot_disc()).unwrap();
+    let mut command = run();
+    command.arg("--firmware").arg(guest("bios-256k.bin")).arg("--vgabios").arg(guest("vgabios-isavga.bin"));
+    command.args(["--memory", "64M", "--deterministic"]);
+    let script = format!(
+        "screen No bootable device\ncdrom {}\nreset\nscreen Booting from DVD/CD\noff",
+        disc.display()
+    );
+    play(command, &script).code(0x10 << 1 | 1);
 }

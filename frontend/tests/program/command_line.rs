@@ -70,7 +70,7 @@ fn images_that_are_none() {
     fs::write(&odd, [0; 700]).unwrap();
     let firmware = guest("bios-256k.bin");
     let firmware = firmware.to_str().unwrap();
-    for option in ["--disk", "--floppy"] {
+    for option in ["--disk", "--floppy", "--cdrom"] {
         refused(&["--firmware", firmware, option, folder.path().to_str().unwrap()], "");
         refused(&["--firmware", firmware, option, odd.to_str().unwrap()], "multiple of 512");
     }

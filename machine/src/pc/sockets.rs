@@ -19,7 +19,7 @@ use devices::lapic::{self, Lapic};
 use devices::mc146818::Mc146818;
 use devices::ns16550a::Ns16550a;
 use devices::piix3::Piix3;
-use devices::piix3_ide::Piix3Ide;
+use devices::piix3_ide::{Piix3Ide, Unit};
 use devices::piix4_pm::Piix4Pm;
 use devices::port92::Port92;
 use devices::vga::{Drawn, Picture, TextScreen, Vga};
@@ -30,7 +30,7 @@ use emu_core::memory::BlockId;
 /// All chips, in socket order. Takes the disks out of the configuration.
 ///
 /// # Errors
-/// A diskette image has a size that no diskette has.
+/// A diskette image has a size that no diskette has, or there is no place for the CD-ROM drive.
 pub(crate) fn chips(
     config: &mut MachineConfig,
     layout: &Layout,
@@ -39,7 +39,7 @@ pub(crate) fn chips(
     let mut chips: Vec<Box<dyn Device>> = vec![
         Box::new(I440fx::new()),
         Box::new(Piix3::new()),
-        Box::new(Piix3Ide::new(std::mem::take(&mut config.disks))),
+        Box::new(Piix3Ide::new(ide_units(config)?)),
         Box::new(Piix4Pm::new()),
         Box::new(I8259aPair::new()),
         Box::new(I8254::new()),
@@ -69,6 +69,18 @@ fn lapic_features(model: u8) -> lapic::Features {
         x2apic: features.has(cpuid::feature::X2APIC),
         tsc_deadline: features.has(cpuid::feature::TSC_DEADLINE),
     }
+}
+
+/// The disks, and a CD-ROM drive if they leave a place for it: if it can be, it has a cable of its own.
+fn ide_units(config: &mut MachineConfig) -> Result<[Option<Unit>; 4], ConfigError> {
+    let mut units = std::mem::take(&mut config.disks).map(|disk| disk.map(Unit::Disk));
+    let disc = config.cdrom.take();
+    match [2, 3, 1, 0].into_iter().find(|place: &usize| units[*place].is_none()) {
+        Some(place) => units[place] = Some(Unit::CdRom(disc)),
+        None if disc.is_some() => return Err(ConfigError::NoPlaceForCdRom),
+        None => {}
+    }
+    Ok(units)
 }
 
 /// Drive A is always there; drive B if it has a diskette. A drive is of the kind that its first diskette needs.

@@ -1,0 +1,461 @@
+//! One ATA disk: what each command does, and the data blocks it moves.
+
+use super::ata_identify::{DEFAULT_TRANSLATION, Facts, identify};
+use super::command::{Command, Protocol};
+use super::drive::{AtaDevice, Front, Status, Wish, XFER_MWDMA, XFER_PIO, error};
+use super::task_file::{Addressing, Signature, Translation};
+use crate::disk::{Disk, DiskError, SECTOR};
+use serde::{Deserialize, Serialize};
+
+/// The most sectors a block of READ/WRITE MULTIPLE may have.
+pub(super) const MULTIPLE_MAX: u8 = 16;
+/// How much is copied between disk and guest memory at a time.
+const CHUNK: usize = 128;
+
+/// Sectors still to be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Run {
+    pub(super) lba: u64,
+    pub(super) left: u32,
+    /// Sectors in one DRQ block.
+    pub(super) block: u8,
+    pub(super) wide: bool,
+}
+
+impl Run {
+    fn addressing(&self) -> Addressing {
+        if self.wide { Addressing::Bits48 } else { Addressing::Bits28 }
+    }
+
+    /// Sectors of the next DRQ block.
+    fn next_block(&self) -> u32 {
+        self.left.min(self.block.into())
+    }
+
+    fn pass(&mut self, sectors: u32) {
+        self.lba = self.lba.saturating_add(sectors.into());
+        self.left = self.left.saturating_sub(sectors);
+    }
+}
+
+/// What the drive is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Activity {
+    Idle,
+    /// The host reads `buffer`; `run` follows.
+    DataIn {
+        buffer: Vec<u8>,
+        at: usize,
+        run: Run,
+    },
+    /// The host fills `buffer`, the first block of `run`.
+    DataOut {
+        buffer: Vec<u8>,
+        at: usize,
+        run: Run,
+    },
+    /// Waiting for the bus master.
+    Dma {
+        to_memory: bool,
+        run: Run,
+    },
+}
+
+/// A disk on the cable.
+pub(super) struct AtaDisk {
+    /// Its place on the board; only for the serial number.
+    pub(super) number: u8,
+    pub(super) disk: Box<dyn Disk>,
+    pub(super) front: Front,
+    pub(super) activity: Activity,
+    /// Device fault.
+    pub(super) df: bool,
+    pub(super) translation: Translation,
+    /// Block size of READ/WRITE MULTIPLE in sectors; 0: not set.
+    pub(super) multiple: u8,
+    pub(super) transfer_mode: u8,
+    /// Off: what a command has written is safe when the command ends.
+    pub(super) write_cache: bool,
+    pub(super) standby: bool,
+}
+
+/// Does `op` to as many of the sectors as go well, in one piece if it can be; the rest is refused for a reason.
+fn as_far_as_it_goes(
+    lba: u64,
+    piece: &mut [u8],
+    mut op: impl FnMut(u64, &mut [u8]) -> Result<(), DiskError>,
+) -> (u32, Result<(), DiskError>) {
+    let mut done = 0;
+    if op(lba, piece).is_ok() {
+        return ((piece.len() / SECTOR) as u32, Ok(()));
+    }
+    for sector in piece.chunks_exact_mut(SECTOR) {
+        if let Err(why) = op(lba.saturating_add(done.into()), sector) {
+            return (done, Err(why));
+        }
+        done += 1;
+    }
+    (done, Ok(()))
+}
+
+impl AtaDisk {
+    pub(super) fn new(number: u8, disk: Box<dyn Disk>) -> Self {
+        Self {
+            number,
+            disk,
+            front: Front::new(),
+            activity: Activity::Idle,
+            df: false,
+            translation: DEFAULT_TRANSLATION,
+            multiple: 0,
+            transfer_mode: *XFER_PIO.start(),
+            write_cache: true,
+            standby: false,
+        }
+    }
+
+    pub(super) fn sectors(&self) -> u64 {
+        self.disk.sectors()
+    }
+
+    fn done(&mut self) {
+        self.activity = Activity::Idle;
+        self.front.interrupt = true;
+    }
+
+    fn fail(&mut self, error: u8) {
+        (self.front.err, self.front.error) = (true, error);
+        self.done();
+    }
+
+    /// The host could not write.
+    fn fault(&mut self) {
+        self.df = true;
+        self.fail(error::ABRT);
+    }
+
+    /// The medium refused: shows the guest where and why.
+    fn fail_at(&mut self, why: &DiskError, writing: bool, run: Run) {
+        self.front.regs.show_address(run.lba, run.addressing(), self.translation);
+        match why {
+            DiskError::OutOfRange { .. } => self.fail(error::IDNF),
+            DiskError::ReadOnly => self.fail(error::ABRT),
+            DiskError::Host(_) if writing => self.fault(),
+            DiskError::Host(_) => self.fail(error::UNC),
+        }
+    }
+
+    /// All sectors are moved.
+    fn finish(&mut self, run: Run, written: bool) {
+        self.show_end(run);
+        if written && !self.write_cache && self.disk.flush().is_err() {
+            return self.fault();
+        }
+        self.done();
+    }
+
+    /// The registers show the last sector moved, and that none is left.
+    fn show_end(&mut self, run: Run) {
+        self.front.regs.sector_count = [0; 2];
+        self.front.regs.show_address(run.lba.saturating_sub(1), run.addressing(), self.translation);
+    }
+
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Read(protocol, addressing) => self.begin_read(protocol, addressing),
+            Command::Write(protocol, addressing) => self.begin_write(protocol, addressing),
+            Command::ReadVerify(addressing) => self.read_verify(addressing),
+            Command::Recalibrate => self.done(),
+            Command::Seek => match self.run(Protocol::Single, Addressing::Bits28) {
+                Some(_) => self.done(),
+                None => self.fail(error::IDNF),
+            },
+            Command::InitializeDeviceParameters => self.initialize_parameters(),
+            Command::IdentifyDevice => self.identify(),
+            Command::SetFeatures => self.set_features(),
+            Command::SetMultipleMode => self.set_multiple(self.front.regs.sector_count[0]),
+            Command::FlushCache => match self.disk.flush() {
+                Ok(()) => self.done(),
+                Err(_) => self.fault(),
+            },
+            Command::Standby | Command::Idle => {
+                self.standby = command == Command::Standby;
+                self.done();
+            }
+            Command::CheckPowerMode => {
+                self.front.regs.sector_count[0] = if self.standby { 0x00 } else { 0xFF };
+                self.done();
+            }
+            Command::Unsupported => self.fail(error::ABRT),
+        }
+    }
+
+    /// What the task file asks for; `None` if the address cannot exist.
+    fn run(&self, protocol: Protocol, addressing: Addressing) -> Option<Run> {
+        let regs = &self.front.regs;
+        let lba = regs.address(addressing, self.translation).filter(|lba| *lba < self.sectors())?;
+        let block = if protocol == Protocol::Multiple { self.multiple } else { 1 };
+        Some(Run { lba, left: regs.count(addressing), block, wide: addressing == Addressing::Bits48 })
+    }
+
+    /// The run of a transfer command, or the reason why there is none.
+    fn begin(&mut self, protocol: Protocol, addressing: Addressing) -> Option<Run> {
+        self.standby = false;
+        if protocol == Protocol::Multiple && self.multiple == 0 {
+            self.fail(error::ABRT);
+            return None;
+        }
+        let run = self.run(protocol, addressing);
+        if run.is_none() {
+            self.fail(error::IDNF);
+        }
+        run
+    }
+
+    fn begin_read(&mut self, protocol: Protocol, addressing: Addressing) {
+        let Some(run) = self.begin(protocol, addressing) else { return };
+        match protocol {
+            Protocol::Dma => self.activity = Activity::Dma { to_memory: true, run },
+            Protocol::Single | Protocol::Multiple => self.fetch(run),
+        }
+    }
+
+    fn begin_write(&mut self, protocol: Protocol, addressing: Addressing) {
+        let Some(run) = self.begin(protocol, addressing) else { return };
+        if self.disk.is_read_only() {
+            return self.fail(error::ABRT);
+        }
+        match protocol {
+            Protocol::Dma => self.activity = Activity::Dma { to_memory: false, run },
+            // The first block is asked for without an interrupt (ATA/ATAPI-6, 9.6 "PIO data-out").
+            Protocol::Single | Protocol::Multiple => self.want(run),
+        }
+    }
+
+    /// Reads the next block for the host, and interrupts.
+    fn fetch(&mut self, mut run: Run) {
+        let sectors = run.next_block();
+        let mut buffer = vec![0; sectors as usize * SECTOR];
+        let (done, read) = as_far_as_it_goes(run.lba, &mut buffer, |lba, part| self.disk.read(lba, part));
+        run.pass(done);
+        match read {
+            Ok(()) => {
+                self.activity = Activity::DataIn { buffer, at: 0, run };
+                self.front.interrupt = true;
+            }
+            Err(why) => self.fail_at(&why, false, run),
+        }
+    }
+
+    /// Asks the host for the next block.
+    fn want(&mut self, run: Run) {
+        let buffer = vec![0; run.next_block() as usize * SECTOR];
+        self.activity = Activity::DataOut { buffer, at: 0, run };
+    }
+
+    fn identify(&mut self) {
+        let buffer = identify(&Facts {
+            sectors: self.sectors(),
+            translation: self.translation,
+            multiple: self.multiple,
+            transfer_mode: self.transfer_mode,
+            write_cache: self.write_cache,
+            number: self.number,
+        });
+        let run = Run { lba: 0, left: 0, block: 1, wide: false };
+        self.activity = Activity::DataIn { buffer, at: 0, run };
+        self.front.interrupt = true;
+    }
+
+    fn block_taken(&mut self, run: Run) {
+        if run.left > 0 {
+            self.fetch(run);
+        } else {
+            // IDENTIFY starts at no sector; a transfer has passed at least one.
+            if run.lba > 0 {
+                self.show_end(run);
+            }
+            // The interrupt came with the block; none follows the last one.
+            self.activity = Activity::Idle;
+        }
+    }
+
+    fn block_given(&mut self, mut buffer: Vec<u8>, mut run: Run) {
+        let (done, written) = as_far_as_it_goes(run.lba, &mut buffer, |lba, part| self.disk.write(lba, part));
+        run.pass(done);
+        match written {
+            Err(why) => self.fail_at(&why, true, run),
+            Ok(()) if run.left > 0 => {
+                self.want(run);
+                self.front.interrupt = true;
+            }
+            Ok(()) => self.finish(run, true),
+        }
+    }
+
+    fn read_verify(&mut self, addressing: Addressing) {
+        let Some(mut run) = self.begin(Protocol::Single, addressing) else { return };
+        let mut buffer = vec![0; CHUNK * SECTOR];
+        while run.left > 0 {
+            let piece = &mut buffer[..run.left.min(CHUNK as u32) as usize * SECTOR];
+            let (done, read) = as_far_as_it_goes(run.lba, piece, |lba, part| self.disk.read(lba, part));
+            run.pass(done);
+            if let Err(why) = read {
+                return self.fail_at(&why, false, run);
+            }
+        }
+        self.finish(run, false);
+    }
+
+    /// Moves as many sectors as fit into `bytes`; the reason if it could not go on.
+    fn move_run(
+        &mut self,
+        to_memory: bool,
+        run: &mut Run,
+        bytes: u64,
+        memory: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), DiskError> {
+        let mut budget = u32::try_from(bytes / SECTOR as u64).unwrap_or(u32::MAX).min(run.left);
+        let mut buffer = vec![0; CHUNK.min(budget as usize) * SECTOR];
+        while budget > 0 {
+            let count = budget.min(CHUNK as u32);
+            let piece = &mut buffer[..count as usize * SECTOR];
+            if !to_memory {
+                memory(piece);
+            }
+            let (done, moved) = as_far_as_it_goes(run.lba, piece, |lba, part| {
+                if to_memory { self.disk.read(lba, part) } else { self.disk.write(lba, part) }
+            });
+            if to_memory {
+                memory(&mut piece[..done as usize * SECTOR]);
+            }
+            run.pass(done);
+            moved?;
+            budget -= count;
+        }
+        Ok(())
+    }
+
+    fn initialize_parameters(&mut self) {
+        let (sectors, heads) = (self.front.regs.sector_count[0], self.front.regs.device().head() + 1);
+        if sectors == 0 {
+            return self.fail(error::ABRT);
+        }
+        self.translation = Translation { heads, sectors };
+        self.done();
+    }
+
+    fn set_multiple(&mut self, sectors: u8) {
+        if sectors != 0 && !(sectors.is_power_of_two() && sectors <= MULTIPLE_MAX) {
+            return self.fail(error::ABRT);
+        }
+        self.multiple = sectors;
+        self.done();
+    }
+
+    fn set_features(&mut self) {
+        let mode = self.front.regs.sector_count[0];
+        match self.front.regs.features[0] {
+            0x02 => self.write_cache = true,
+            // ATA/ATAPI-6, 8.46.4: what is in the cache is written first.
+            0x82 => {
+                self.write_cache = false;
+                if self.disk.flush().is_err() {
+                    return self.fault();
+                }
+            }
+            // Look-ahead, and whether a software reset reverts settings: nothing to see from outside.
+            0x55 | 0xAA | 0x66 | 0xCC => {}
+            0x03 if mode <= 1 => self.transfer_mode = *XFER_PIO.start(),
+            0x03 if XFER_PIO.contains(&mode) || XFER_MWDMA.contains(&mode) => self.transfer_mode = mode,
+            _ => return self.fail(error::ABRT),
+        }
+        self.done();
+    }
+}
+
+impl AtaDevice for AtaDisk {
+    fn front(&self) -> &Front {
+        &self.front
+    }
+
+    fn front_mut(&mut self) -> &mut Front {
+        &mut self.front
+    }
+
+    /// ERR and DF are kept; the rest follows from what the drive is doing.
+    fn status(&self) -> Status {
+        let ready = Status::new().with_drdy(true).with_dsc(true).with_err(self.front.err).with_df(self.df);
+        match self.activity {
+            Activity::Idle => ready,
+            Activity::DataIn { .. } | Activity::DataOut { .. } => ready.with_drq(true),
+            Activity::Dma { .. } => ready.with_bsy(true),
+        }
+    }
+
+    fn hardware_reset(&mut self) {
+        self.translation = DEFAULT_TRANSLATION;
+        self.multiple = 0;
+        self.transfer_mode = *XFER_PIO.start();
+        self.write_cache = true;
+        self.software_reset();
+    }
+
+    fn software_reset(&mut self) {
+        self.activity = Activity::Idle;
+        (self.df, self.standby) = (false, false);
+        self.front.reset();
+        self.front.regs.set_signature(Signature::Ata);
+    }
+
+    fn command(&mut self, code: u8) {
+        self.front.clear();
+        self.df = false;
+        self.execute(Command::decode(code));
+    }
+
+    fn is_taken_when_busy(&self, _code: u8) -> bool {
+        false
+    }
+
+    fn read_data(&mut self) -> u16 {
+        let Activity::DataIn { buffer, at, run } = &mut self.activity else { return 0xFFFF };
+        let word = buffer.get(*at..*at + 2).map_or(0xFFFF, |pair| u16::from_le_bytes([pair[0], pair[1]]));
+        *at += 2;
+        if *at >= buffer.len() {
+            let run = *run;
+            self.block_taken(run);
+        }
+        word
+    }
+
+    fn write_data(&mut self, word: u16) {
+        let Activity::DataOut { buffer, at, run } = &mut self.activity else { return };
+        if let Some(pair) = buffer.get_mut(*at..*at + 2) {
+            pair.copy_from_slice(&word.to_le_bytes());
+        }
+        *at += 2;
+        if *at >= buffer.len() {
+            let (buffer, run) = (std::mem::take(buffer), *run);
+            self.block_given(buffer, run);
+        }
+    }
+
+    fn wish(&self) -> Option<Wish> {
+        let Activity::Dma { to_memory, run } = self.activity else { return None };
+        Some(Wish { to_memory, bytes: u64::from(run.left) * SECTOR as u64 })
+    }
+
+    fn move_dma(&mut self, bytes: u64, memory: &mut dyn FnMut(&mut [u8])) -> bool {
+        let Activity::Dma { to_memory, mut run } = self.activity else { return false };
+        let moved = self.move_run(to_memory, &mut run, bytes, memory);
+        self.activity = Activity::Dma { to_memory, run };
+        match moved {
+            Err(why) => self.fail_at(&why, !to_memory, run),
+            Ok(()) if run.left == 0 => self.finish(run, !to_memory),
+            Ok(()) => return false,
+        }
+        true
+    }
+}
