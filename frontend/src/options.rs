@@ -87,6 +87,9 @@ pub struct Guest {
     /// Raw hard disk image; may be given up to four times
     #[arg(long, value_name = "FILE")]
     pub disk: Vec<PathBuf>,
+    /// Raw hard disk image behind a virtio block device; may be given up to four times
+    #[arg(long, value_name = "FILE")]
+    pub virtio_disk: Vec<PathBuf>,
     /// Raw floppy image
     #[arg(long, value_name = "FILE")]
     pub floppy: Option<PathBuf>,

@@ -69,6 +69,8 @@ pub struct MachineConfig {
     pub linux: Option<Linux>,
     /// IDE disks: primary master and slave, secondary master and slave.
     pub disks: [Option<Box<dyn Disk>>; 4],
+    /// Virtio block devices, in slot order.
+    pub virtio_disks: Vec<Box<dyn Disk>>,
     /// Diskettes in drives A and B.
     pub floppies: [Option<Box<dyn Disk>>; 2],
     /// What the real-time clock shows at power-on, in seconds since 1970-01-01 00:00 UTC. By default the host's time,
@@ -99,6 +101,8 @@ pub enum ConfigError {
     CommandLine(usize),
     #[error("the command line contains a NUL byte")]
     CommandLineNul,
+    #[error("{0} virtio disks are more than the PC has slots for (4)")]
+    VirtioDisks(usize),
     #[error("no diskette format has {0} sectors of 512 bytes")]
     Diskette(u64),
 }
@@ -116,6 +120,7 @@ impl MachineConfig {
             firmware: None,
             linux: None,
             disks: Default::default(),
+            virtio_disks: Vec::new(),
             floppies: Default::default(),
             rtc_start: None,
             stop_at_reset: false,
