@@ -11,6 +11,8 @@ pub enum DiskError {
     OutOfRange { lba: u64, sectors: u64 },
     #[error("the disk is read-only")]
     ReadOnly,
+    #[error("the disk cannot do it")]
+    Unsupported,
     #[error("the host could not do it: {0}")]
     Host(String),
 }
@@ -33,6 +35,15 @@ pub trait Disk: Send {
     /// # Errors
     /// The host failed.
     fn flush(&mut self) -> Result<(), DiskError>;
+
+    /// The content of these sectors is not needed any more. To discard no sectors does nothing, and tells whether the
+    /// disk can.
+    ///
+    /// # Errors
+    /// The range is not on the disk, the disk is read-only, it cannot give sectors back, or the host failed.
+    fn discard(&mut self, _lba: u64, _sectors: u64) -> Result<(), DiskError> {
+        Err(DiskError::Unsupported)
+    }
 
     fn is_read_only(&self) -> bool;
 }

@@ -34,3 +34,4 @@ pub mod port92;
 pub mod ps2_keyboard;
 pub mod ps2_mouse;
 pub mod vga;
+pub mod virtio;

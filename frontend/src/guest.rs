@@ -21,6 +21,7 @@ pub struct Built {
 /// What is in the drives.
 pub struct Media {
     disks: Vec<Box<dyn Disk>>,
+    virtio_disks: Vec<Box<dyn Disk>>,
     floppy: Option<Box<dyn Disk>>,
     cdrom: Option<Box<dyn Disk>>,
 }
@@ -31,11 +32,15 @@ const DISKS: usize = 4;
 impl Media {
     /// # Errors
     /// There are more disks than places for them.
-    pub fn new(disks: Vec<Box<dyn Disk>>, floppy: Option<Box<dyn Disk>>) -> Result<Self> {
+    pub fn new(
+        disks: Vec<Box<dyn Disk>>,
+        virtio_disks: Vec<Box<dyn Disk>>,
+        floppy: Option<Box<dyn Disk>>,
+    ) -> Result<Self> {
         if disks.len() > DISKS {
             bail!("--disk was given {} times; the PC has room for {DISKS} disks", disks.len());
         }
-        Ok(Self { disks, floppy, cdrom: None })
+        Ok(Self { disks, virtio_disks, floppy, cdrom: None })
     }
 
     /// With the disc that the command line names, which is only read.
@@ -46,8 +51,10 @@ impl Media {
     /// The images that the command line names, to be written to.
     pub fn open(run: &Run) -> Result<Self> {
         let open = |path: &Path| FileDisk::open(path).map(|disk| Box::new(disk) as Box<dyn Disk>);
-        let disks = run.guest.disk.iter().map(|path| open(path)).collect::<Result<_>>()?;
-        Self::new(disks, run.guest.floppy.as_deref().map(media::floppy).transpose()?)?.with_cdrom(run)
+        let all = |paths: &[PathBuf]| paths.iter().map(|path| open(path)).collect::<Result<_>>();
+        let (disks, virtio_disks) = (all(&run.guest.disk)?, all(&run.guest.virtio_disk)?);
+        let floppy = run.guest.floppy.as_deref().map(media::floppy).transpose()?;
+        Self::new(disks, virtio_disks, floppy)?.with_cdrom(run)
     }
 }
 
@@ -101,6 +108,7 @@ fn complete(config: &mut MachineConfig, run: &Run, media: Media) {
     for (slot, disk) in config.disks.iter_mut().zip(media.disks) {
         *slot = Some(disk);
     }
+    config.virtio_disks = media.virtio_disks;
     config.floppies[0] = media.floppy;
     config.cdrom = media.cdrom;
     config.stop_at_reset = run.time.no_reboot;

@@ -94,6 +94,9 @@ pub struct Guest {
     /// Image of a CD or DVD (ISO 9660) for the CD-ROM drive
     #[arg(long, value_name = "FILE")]
     pub cdrom: Option<PathBuf>,
+    /// Raw hard disk image behind a virtio block device; may be given up to four times
+    #[arg(long, value_name = "FILE")]
+    pub virtio_disk: Vec<PathBuf>,
     /// Raw floppy image
     #[arg(long, value_name = "FILE")]
     pub floppy: Option<PathBuf>,

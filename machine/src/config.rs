@@ -72,6 +72,8 @@ pub struct MachineConfig {
     /// The disc in the CD-ROM drive, which takes the first place that the disks leave: secondary master and slave,
     /// primary slave and master.
     pub cdrom: Option<Box<dyn Disk>>,
+    /// Virtio block devices, in slot order.
+    pub virtio_disks: Vec<Box<dyn Disk>>,
     /// Diskettes in drives A and B.
     pub floppies: [Option<Box<dyn Disk>>; 2],
     /// What the real-time clock shows at power-on, in seconds since 1970-01-01 00:00 UTC. By default the host's time,
@@ -104,6 +106,8 @@ pub enum ConfigError {
     CommandLine(usize),
     #[error("the command line contains a NUL byte")]
     CommandLineNul,
+    #[error("{0} virtio disks are more than the PC has slots for (4)")]
+    VirtioDisks(usize),
     #[error("no diskette format has {0} sectors of 512 bytes")]
     Diskette(u64),
     #[error("with four hard disks there is no place for a CD-ROM drive")]
@@ -124,6 +128,7 @@ impl MachineConfig {
             linux: None,
             disks: Default::default(),
             cdrom: None,
+            virtio_disks: Vec::new(),
             floppies: Default::default(),
             rtc_start: None,
             stop_at_reset: false,

@@ -10,27 +10,33 @@ use emu_core::Engine;
 use machine::Machine;
 use machine::lockstep::{Recipe, Side};
 use std::error::Error;
+use std::path::{Path, PathBuf};
 
 /// The disks and the diskette of one machine.
 struct Disks {
     disks: Vec<Overlay>,
+    virtio_disks: Vec<Overlay>,
     floppy: Option<Overlay>,
 }
 
 impl Disks {
     fn open(run: &Run) -> Result<Self> {
-        let open = |path| Image::open(path).map(|image| image.overlay());
-        let disks = run.guest.disk.iter().map(|path| open(path)).collect::<Result<_>>()?;
-        Ok(Self { disks, floppy: run.guest.floppy.as_deref().map(open).transpose()? })
+        let open = |path: &Path| Image::open(path).map(|image| image.overlay());
+        let all = |paths: &[PathBuf]| paths.iter().map(|path| open(path)).collect::<Result<_>>();
+        let (disks, virtio_disks) = (all(&run.guest.disk)?, all(&run.guest.virtio_disk)?);
+        Ok(Self { disks, virtio_disks, floppy: run.guest.floppy.as_deref().map(open).transpose()? })
     }
 
     fn each(&self, f: impl Fn(&Overlay) -> Overlay) -> Self {
-        Self { disks: self.disks.iter().map(&f).collect(), floppy: self.floppy.as_ref().map(f) }
+        let all = |disks: &[Overlay]| disks.iter().map(&f).collect();
+        let (disks, virtio_disks) = (all(&self.disks), all(&self.virtio_disks));
+        Self { disks, virtio_disks, floppy: self.floppy.as_ref().map(f) }
     }
 
     fn into_media(self) -> Result<Media> {
         let boxed = |disk| Box::new(disk) as Box<dyn machine::Disk>;
-        Media::new(self.disks.into_iter().map(boxed).collect(), self.floppy.map(boxed))
+        let all = |disks: Vec<Overlay>| disks.into_iter().map(boxed).collect();
+        Media::new(all(self.disks), all(self.virtio_disks), self.floppy.map(boxed))
     }
 }
 

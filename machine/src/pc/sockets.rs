@@ -1,6 +1,7 @@
 //! The chips of the model `pc`: the only place that makes them.
 
 use super::layout::Layout;
+use super::wiring::VIRTIO_DISKS;
 use super::{cmos, firmware};
 use crate::board::Board;
 use crate::config::{ConfigError, MachineConfig};
@@ -23,6 +24,7 @@ use devices::piix3_ide::{Piix3Ide, Unit};
 use devices::piix4_pm::Piix4Pm;
 use devices::port92::Port92;
 use devices::vga::{Drawn, Picture, TextScreen, Vga};
+use devices::virtio::VirtioPci;
 use emu_core::Device;
 use emu_core::isa::cpuid;
 use emu_core::memory::BlockId;
@@ -30,7 +32,8 @@ use emu_core::memory::BlockId;
 /// All chips, in socket order. Takes the disks out of the configuration.
 ///
 /// # Errors
-/// A diskette image has a size that no diskette has, or there is no place for the CD-ROM drive.
+/// A diskette image has a size that no diskette has, there is no place for the CD-ROM drive, or there are more virtio disks
+/// than slots.
 pub(crate) fn chips(
     config: &mut MachineConfig,
     layout: &Layout,
@@ -59,7 +62,17 @@ pub(crate) fn chips(
         chips.push(Box::new(Lapic::with_features(0, lapic_features(config.cpu.model))));
         chips.push(Box::new(I82093aa::new()));
     }
+    chips.extend(virtio_disks(config)?);
     Ok(chips)
+}
+
+fn virtio_disks(config: &mut MachineConfig) -> Result<Vec<Box<dyn Device>>, ConfigError> {
+    let disks = std::mem::take(&mut config.virtio_disks);
+    if disks.len() > VIRTIO_DISKS.len() {
+        return Err(ConfigError::VirtioDisks(disks.len()));
+    }
+    let chip = |(name, disk)| Box::new(VirtioPci::block(name, disk)) as Box<dyn Device>;
+    Ok(VIRTIO_DISKS.into_iter().zip(disks).map(chip).collect())
 }
 
 /// What CPUID says of the model's local APIC.

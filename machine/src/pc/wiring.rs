@@ -1,6 +1,7 @@
 //! The wiring table of the model `pc`.
 
 use crate::board::wiring::{Decode, End, Function, Region, Wire, Wiring};
+use devices::virtio::{BARS, INTA};
 use devices::{
     hpet, i8042, i8254, i8259a, i82077aa, i82093aa, lapic, mc146818, ns16550a, piix3, piix3_ide, piix4_pm,
     port92, vga,
@@ -92,6 +93,34 @@ const FUNCTIONS: &[Function] = &[
     Function { device: 2, function: 0, name: VGA },
 ];
 
+/// Virtio block devices, and the slot of the first.
+pub(crate) const VIRTIO_DISKS: [&str; 4] = ["virtio_blk0", "virtio_blk1", "virtio_blk2", "virtio_blk3"];
+const VIRTIO_SLOT: u8 = 4;
+
+/// The virtio block devices with their slots.
+fn virtio_slots() -> impl Iterator<Item = (u8, &'static str)> {
+    (VIRTIO_SLOT..).zip(VIRTIO_DISKS)
+}
+
+/// Software puts all BARs in their places.
+fn regions() -> Vec<Region> {
+    let bars = virtio_slots().flat_map(|(_, device)| {
+        BARS.into_iter().map(move |bar| Region {
+            device,
+            region: bar.number,
+            decode: if bar.is_io { Decode::Port } else { Decode::Memory },
+            base: None,
+            len: bar.len,
+        })
+    });
+    REGIONS.iter().copied().chain(bars).collect()
+}
+
+fn functions() -> Vec<Function> {
+    let virtio = virtio_slots().map(|(device, name)| Function { device, function: 0, name });
+    FUNCTIONS.iter().copied().chain(virtio).collect()
+}
+
 type Gate = Option<(&'static str, Pin, Level)>;
 
 /// HPET specification 1.0a, 2.3.5: with legacy replacement the HPET takes the places of the 8254 and the RTC.
@@ -135,6 +164,10 @@ fn wires(apic: bool) -> Vec<Wire> {
     for irq in (0..16).filter(|irq| *irq != 2) {
         wires.extend(isa_irq(("piix3", piix3::irq(irq)), irq, None));
     }
+    // INTA# of a slot comes to the PIRQ that the DSDT's _PRT says.
+    for (device, name) in virtio_slots() {
+        wires.push(always((name, INTA), End::Pin("piix3", piix3::PIRQ[usize::from(device - 1) % 4])));
+    }
     for input in 0..hpet::OUTPUTS {
         wires.push(always((HPET, Pin(input)), End::Pin(IOAPIC, Pin(input))));
     }
@@ -165,12 +198,28 @@ fn host(event: &HostEvent) -> &'static str {
 /// The model's wiring, for a CPU with or without a local APIC.
 pub fn wiring(apic: bool) -> Wiring {
     Wiring {
-        regions: REGIONS.to_vec(),
+        regions: regions(),
         wires: wires(apic),
-        functions: FUNCTIONS.to_vec(),
+        functions: functions(),
         local_apic: LAPIC,
         pic: PIC,
         io_apics: &[IOAPIC],
         host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_given_once_and_their_interrupts_go_around() {
+        let wiring = wiring(true);
+        let slots: Vec<_> = wiring.functions.iter().map(|at| (at.device, at.function)).collect();
+        assert!((1..slots.len()).all(|n| !slots[..n].contains(&slots[n])), "{slots:?}");
+        let pirq = |name| wiring.wires.iter().find(|wire| wire.from == (name, INTA)).map(|wire| wire.to);
+        // Device 4 has INTA# at PIRQD#, the next one at PIRQA#.
+        assert_eq!(pirq("virtio_blk0"), Some(End::Pin("piix3", piix3::PIRQ[3])));
+        assert_eq!(pirq("virtio_blk1"), Some(End::Pin("piix3", piix3::PIRQ[0])));
     }
 }

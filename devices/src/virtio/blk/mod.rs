@@ -1,0 +1,295 @@
+//! The block device: VIRTIO 5.2.
+//!
+//! Left out: several queues, secure erase, zones, lifetime information, and the SCSI pass-through of old drafts.
+//! Blocks are 512 bytes, the unit of [`Disk`].
+
+mod config;
+mod request;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use super::pci::{Identity, registers};
+use super::queue::{Broken, Chain, Outside, Queue, Segments};
+use super::{Function, Served};
+use crate::disk::{Disk, DiskError, SECTOR};
+use crate::pci_config::Register;
+use emu_core::{MemoryMap, RestoreError, Saved};
+use request::{Direction, Header, Kind, Range, Status, Transfer};
+
+/// VIRTIO 4.1.2.1 and 5.2.1; class "SCSI storage", as old drivers expect.
+const REGISTERS: &[Register] = &registers(&Identity { pci_device: 0x1001, device: 2, class: 0x01_0000 });
+
+/// Feature bits. VIRTIO 5.2.3.
+mod feature {
+    pub(super) const SEG_MAX: u64 = 1 << 2;
+    pub(super) const GEOMETRY: u64 = 1 << 4;
+    pub(super) const RO: u64 = 1 << 5;
+    pub(super) const BLK_SIZE: u64 = 1 << 6;
+    pub(super) const FLUSH: u64 = 1 << 9;
+    pub(super) const TOPOLOGY: u64 = 1 << 10;
+    pub(super) const CONFIG_WCE: u64 = 1 << 11;
+    pub(super) const DISCARD: u64 = 1 << 13;
+    pub(super) const WRITE_ZEROES: u64 = 1 << 14;
+}
+
+/// Offered for every disk.
+const FEATURES: u64 = feature::SEG_MAX
+    | feature::GEOMETRY
+    | feature::BLK_SIZE
+    | feature::FLUSH
+    | feature::TOPOLOGY
+    | feature::CONFIG_WCE;
+/// How many sectors go between disk and memory in one piece.
+const CHUNK: u64 = 256;
+/// What one call may do: sectors moved and requests begun.
+const SECTORS_PER_CALL: u64 = 4096;
+const REQUESTS_PER_CALL: u32 = 64;
+/// The length of the identifier. VIRTIO 5.2.6.
+const ID: usize = 20;
+
+/// What is left of a call's allowance.
+struct Budget {
+    sectors: u64,
+    requests: u32,
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.sectors == 0 || self.requests == 0
+    }
+}
+
+/// A request that has ended.
+struct Done {
+    head: u16,
+    status: Status,
+    status_at: u64,
+    /// Bytes of data written to the front of the buffer.
+    written: u64,
+    /// Whether the data is all there, so that the status byte follows it.
+    is_full: bool,
+}
+
+/// A disk as a virtio block device.
+pub(super) struct Blk {
+    id: &'static str,
+    disk: Box<dyn Disk>,
+    /// What the disk makes possible.
+    offered: u64,
+    /// Where a piece stays on its way.
+    buffer: Vec<u8>,
+    /// What the driver has chosen of what is offered.
+    agreed: u64,
+    /// The driver's wish, with CONFIG_WCE: keep writes until they are flushed.
+    writeback: bool,
+    /// The transfer under way.
+    transfer: Option<Transfer>,
+}
+
+impl Blk {
+    pub(super) fn new(id: &'static str, mut disk: Box<dyn Disk>) -> Self {
+        let of_disk = match (disk.is_read_only(), disk.discard(0, 0).is_ok()) {
+            (true, _) => feature::RO,
+            (false, true) => feature::DISCARD | feature::WRITE_ZEROES,
+            (false, false) => feature::WRITE_ZEROES,
+        };
+        let buffer = vec![0; CHUNK as usize * SECTOR];
+        Self { id, disk, offered: FEATURES | of_disk, buffer, agreed: 0, writeback: true, transfer: None }
+    }
+
+    /// VIRTIO 5.2.5.2: without FLUSH a write is safe when it ends; with CONFIG_WCE the driver chooses.
+    fn is_writethrough(&self) -> bool {
+        let flush = self.agreed & feature::FLUSH != 0;
+        let choice = self.agreed & feature::CONFIG_WCE != 0;
+        !flush || choice && !self.writeback
+    }
+
+    /// Begins a request. A transfer stays under way; everything else ends at once.
+    fn begin(&mut self, chain: Chain, memory: &MemoryMap) -> Result<Option<Done>, Broken> {
+        let Chain { head, mut readable, mut writable } = chain;
+        // VIRTIO 5.2.6: without header and status there is no request to answer.
+        let status_at = writable.take_last_byte().ok_or(Broken)?;
+        let Header { kind, sector } = Header::take(&mut readable, memory).ok_or(Broken)?;
+        let transfer = |direction, data| Transfer::new(head, direction, sector, data, status_at);
+        let room = writable.bytes();
+        let status = match kind {
+            Kind::In => self.start(transfer(Direction::In, writable)),
+            Kind::Out => self.start(transfer(Direction::Out, readable)),
+            Kind::WriteZeroes => match self.range(&mut readable, memory, feature::WRITE_ZEROES) {
+                Ok(range) => self.start(Transfer::zeroes(head, range, status_at)),
+                Err(status) => Some(status),
+            },
+            Kind::Discard => Some(self.discard(&mut readable, memory)),
+            Kind::Flush => Some(self.disk.flush().into()),
+            Kind::GetId => Some(self.give_id(writable, memory)),
+            Kind::Unknown => Some(Status::Unsupported),
+        };
+        let written = if (kind, status) == (Kind::GetId, Some(Status::Ok)) { room.min(ID as u64) } else { 0 };
+        Ok(status.map(|status| Done { head, status, status_at, written, is_full: room == written }))
+    }
+
+    /// The transfer is under way, or it cannot be.
+    fn start(&mut self, transfer: Transfer) -> Option<Status> {
+        let refused = self.check(&transfer).err();
+        if refused.is_none() {
+            self.transfer = Some(transfer);
+        }
+        refused
+    }
+
+    /// VIRTIO 5.2.6: the identifier, filled up with zeros.
+    fn give_id(&self, mut to: Segments, memory: &MemoryMap) -> Status {
+        let mut id = [0; ID];
+        id.iter_mut().zip(self.id.bytes()).for_each(|(to, from)| *to = from);
+        to.write(memory, &id).into()
+    }
+
+    /// Whole sectors, on the disk, and not written to a disk that is only read. VIRTIO 5.2.6.1 and 5.2.6.2.
+    fn check(&self, transfer: &Transfer) -> Result<(), Status> {
+        let refused = transfer.direction != Direction::In && self.disk.is_read_only();
+        let fits = self.has(transfer.sector, transfer.sectors);
+        let bytes =
+            if transfer.direction == Direction::Zeroes { 0 } else { transfer.sectors * SECTOR as u64 };
+        let whole = transfer.data.bytes() == bytes;
+        if whole && fits && !refused { Ok(()) } else { Err(Status::IoError) }
+    }
+
+    fn has(&self, sector: u64, sectors: u64) -> bool {
+        sector.checked_add(sectors).is_some_and(|end| end <= self.disk.sectors())
+    }
+
+    /// The range that a DISCARD or WRITE ZEROES names. VIRTIO 5.2.6.2.
+    fn range(&self, readable: &mut Segments, memory: &MemoryMap, feature: u64) -> Result<Range, Status> {
+        if self.agreed & feature == 0 {
+            return Err(Status::Unsupported);
+        }
+        let range = Range::take(readable, memory).ok_or(Status::IoError)?;
+        let may_unmap = feature == self::feature::WRITE_ZEROES;
+        if range.flags & !u32::from(may_unmap) != 0 {
+            return Err(Status::Unsupported);
+        }
+        let sectors = u64::from(range.sectors);
+        let fits = sectors <= u64::from(config::RANGE_MAX) && self.has(range.sector, sectors);
+        if fits && !self.disk.is_read_only() { Ok(range) } else { Err(Status::IoError) }
+    }
+
+    fn discard(&mut self, readable: &mut Segments, memory: &MemoryMap) -> Status {
+        match self.range(readable, memory, feature::DISCARD) {
+            Ok(range) => self.disk.discard(range.sector, range.sectors.into()).into(),
+            Err(status) => status,
+        }
+    }
+
+    /// Moves the next piece of the transfer under way.
+    fn go_on(&mut self, mut transfer: Transfer, memory: &MemoryMap, budget: &mut Budget) -> Option<Done> {
+        let sectors = transfer.sectors.min(CHUNK).min(budget.sectors);
+        budget.sectors -= sectors;
+        let piece = &mut self.buffer[..sectors as usize * SECTOR];
+        let mut status = match transfer.direction {
+            Direction::In => match self.disk.read(transfer.sector, piece) {
+                Ok(()) => transfer.data.write(memory, piece).into(),
+                Err(error) => Err(error).into(),
+            },
+            Direction::Out => match transfer.data.read(memory, piece) {
+                Ok(()) => self.disk.write(transfer.sector, piece).into(),
+                Err(Outside) => Status::IoError,
+            },
+            Direction::Zeroes => {
+                piece.fill(0);
+                self.disk.write(transfer.sector, piece).into()
+            }
+        };
+        if status == Status::Ok {
+            transfer.pass(sectors);
+        }
+        let all = transfer.sectors == 0;
+        if status == Status::Ok && !all {
+            self.transfer = Some(transfer);
+            return None;
+        }
+        if all && transfer.direction != Direction::In && self.is_writethrough() {
+            status = self.disk.flush().into();
+        }
+        let Transfer { head, status_at, written, .. } = transfer;
+        Some(Done { head, status, status_at, written, is_full: all })
+    }
+}
+
+/// Writes the status and gives the chain back. VIRTIO 2.7.8.2: the length counts what is written from the front on
+/// without a gap.
+fn finish(done: &Done, queue: &mut Queue, memory: &MemoryMap) {
+    memory.write(done.status_at, &[done.status as u8]);
+    let written = done.written + u64::from(done.is_full);
+    queue.push(done.head, u32::try_from(written).unwrap_or(u32::MAX), memory);
+}
+
+impl Function for Blk {
+    fn registers(&self) -> &'static [Register] {
+        REGISTERS
+    }
+
+    fn features(&self) -> u64 {
+        self.offered
+    }
+
+    fn config(&self) -> Vec<u8> {
+        config::config(self.disk.sectors(), !self.is_writethrough())
+    }
+
+    fn write_config(&mut self, offset: usize, value: u8) {
+        if offset == config::WRITEBACK && self.agreed & feature::CONFIG_WCE != 0 {
+            self.writeback = value & 1 != 0;
+        }
+    }
+
+    fn negotiated(&mut self, features: u64) {
+        self.agreed = features & self.offered;
+    }
+
+    fn reset(&mut self) {
+        (self.agreed, self.writeback, self.transfer) = (0, true, None);
+    }
+
+    fn serve(&mut self, queue: &mut Queue, memory: &MemoryMap) -> Result<Served, Broken> {
+        let mut budget = Budget { sectors: SECTORS_PER_CALL, requests: REQUESTS_PER_CALL };
+        while !budget.is_spent() {
+            let done = match self.transfer.take() {
+                Some(transfer) => self.go_on(transfer, memory, &mut budget),
+                None => {
+                    let Some(chain) = queue.pop(memory)? else { return Ok(Served::All) };
+                    budget.requests -= 1;
+                    self.begin(chain, memory)?
+                }
+            };
+            if let Some(done) = done {
+                finish(&done, queue, memory);
+            }
+        }
+        Ok(Served::Part)
+    }
+
+    fn save(&self) -> Saved {
+        state::save(self)
+    }
+
+    fn restore(&mut self, saved: &Saved) -> Result<(), RestoreError> {
+        state::restore(self, saved)
+    }
+}
+
+impl From<Result<(), DiskError>> for Status {
+    fn from(result: Result<(), DiskError>) -> Self {
+        match result {
+            Ok(()) => Self::Ok,
+            Err(DiskError::Unsupported) => Self::Unsupported,
+            Err(DiskError::OutOfRange { .. } | DiskError::ReadOnly | DiskError::Host(_)) => Self::IoError,
+        }
+    }
+}
+
+impl From<Result<(), Outside>> for Status {
+    fn from(result: Result<(), Outside>) -> Self {
+        result.map_or(Self::IoError, |()| Self::Ok)
+    }
+}
