@@ -1,7 +1,7 @@
 //! From the command line to a machine: everything is read and checked here, before anything runs.
 
-use crate::disk::FileDisk;
 use crate::files;
+use crate::image::{self, Access, Chosen, Image};
 use crate::options::Run;
 use crate::quantity::{seconds, shown_size};
 use anyhow::{Context, Result, bail};
@@ -35,11 +35,16 @@ impl Media {
         Ok(Self { disks, floppy })
     }
 
-    /// The images that the command line names, to be written to.
+    /// The images that the command line names, to be written to unless it says otherwise.
     pub fn open(run: &Run) -> Result<Self> {
-        let open = |path: &Path| FileDisk::open(path).map(|disk| Box::new(disk) as Box<dyn Disk>);
-        let disks = run.guest.disk.iter().map(|path| open(path)).collect::<Result<_>>()?;
-        Self::new(disks, run.guest.floppy.as_deref().map(open).transpose()?)
+        let open = |chosen: &Chosen| -> Result<Box<dyn Disk>> {
+            if run.guest.snapshot {
+                return Ok(Box::new(Image::open(chosen)?.overlay()));
+            }
+            Ok(image::open(chosen, Access::Write)?.disk)
+        };
+        let disks = run.guest.disk.iter().map(open).collect::<Result<_>>()?;
+        Self::new(disks, run.guest.floppy.as_ref().map(open).transpose()?)
     }
 }
 

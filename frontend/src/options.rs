@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::engines::{EngineChoice, Which};
+use crate::image::{self, Chosen};
 use crate::{conform, lockstep, quantity};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -42,6 +43,12 @@ pub enum Command {
     /// Compare an engine with this host's CPU, instruction form by instruction form
     #[command(after_help = conform::options::EXAMPLES)]
     Conform(Box<conform::options::Conform>),
+    /// Make, show, convert and check disk images
+    #[command(after_help = image::command::options::EXAMPLES)]
+    Image {
+        #[command(subcommand)]
+        command: image::command::options::Command,
+    },
     /// Print a completion script for your shell, for example: posada completions bash > posada.bash
     Completions { shell: Shell },
 }
@@ -84,12 +91,15 @@ pub struct Guest {
     /// Video BIOS image for the firmware [default: the one beside SeaBIOS]
     #[arg(long, value_name = "FILE")]
     pub vgabios: Option<PathBuf>,
-    /// Raw hard disk image; may be given up to four times
+    /// Hard disk image: FILE[,format=raw|qcow2|vmdk|vdi|vhd|vhdx][,readonly]; may be given up to four times
     #[arg(long, value_name = "FILE")]
-    pub disk: Vec<PathBuf>,
-    /// Raw floppy image
+    pub disk: Vec<Chosen>,
+    /// Floppy image, with the same options as --disk
     #[arg(long, value_name = "FILE")]
-    pub floppy: Option<PathBuf>,
+    pub floppy: Option<Chosen>,
+    /// Only read the images; what the guest writes is forgotten at the end
+    #[arg(long, conflicts_with = "save")]
+    pub snapshot: bool,
 }
 
 /// What the PC is made of.
@@ -252,5 +262,7 @@ mod tests {
         assert!(parse("posada run --kernel k --firmware f").is_err());
         assert!(parse("posada run --restore s --kernel k").is_err());
         assert!(parse("posada run --save-at 5s").is_err());
+        assert!(parse("posada run --snapshot --disk d,readonly").is_ok());
+        assert!(parse("posada run --snapshot --save s").is_err());
     }
 }

@@ -3,8 +3,8 @@
 use super::options::Compare;
 use crate::engines::EngineChoice;
 use crate::guest::{self, Built, Media};
+use crate::image::{Chosen, Image, Overlay};
 use crate::options::Run;
-use crate::overlay::{Image, Overlay};
 use anyhow::Result;
 use emu_core::Engine;
 use machine::Machine;
@@ -19,9 +19,9 @@ struct Disks {
 
 impl Disks {
     fn open(run: &Run) -> Result<Self> {
-        let open = |path| Image::open(path).map(|image| image.overlay());
-        let disks = run.guest.disk.iter().map(|path| open(path)).collect::<Result<_>>()?;
-        Ok(Self { disks, floppy: run.guest.floppy.as_deref().map(open).transpose()? })
+        let open = |chosen: &Chosen| Image::open(chosen).map(|image| image.overlay());
+        let disks = run.guest.disk.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self { disks, floppy: run.guest.floppy.as_ref().map(open).transpose()? })
     }
 
     fn each(&self, f: impl Fn(&Overlay) -> Overlay) -> Self {
