@@ -164,6 +164,9 @@ mod tests {
             assert_eq!(disk.read(lba, &mut back), Err(DiskError::OutOfRange { lba, sectors: 4 }));
         }
         assert!(disk.write(3, &[0; 2 * SECTOR]).is_err());
+        assert!(
+            disk.discard(3, 1).is_ok() && disk.discard(3, 2).is_err() && disk.discard(u64::MAX, 1).is_err()
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! From the command line to a machine: everything is read and checked here, before anything runs.
 
 use crate::boot;
-use crate::disk::FileDisk;
 use crate::files;
+use crate::image::{self, Access, Chosen, Image};
 use crate::media;
 use crate::options::Run;
 use crate::quantity::{seconds, shown_size};
@@ -48,12 +48,19 @@ impl Media {
         Ok(Self { cdrom: run.guest.cdrom.as_deref().map(media::cdrom).transpose()?, ..self })
     }
 
-    /// The images that the command line names, to be written to.
+    /// The images that the command line names, to be written to unless it says otherwise.
     pub fn open(run: &Run) -> Result<Self> {
-        let open = |path: &Path| FileDisk::open(path).map(|disk| Box::new(disk) as Box<dyn Disk>);
-        let all = |paths: &[PathBuf]| paths.iter().map(|path| open(path)).collect::<Result<_>>();
+        let overlay =
+            |chosen: &Chosen| -> Result<Box<dyn Disk>> { Ok(Box::new(Image::open(chosen)?.overlay())) };
+        let open = |chosen: &Chosen| match run.guest.snapshot {
+            true => overlay(chosen),
+            false => Ok(image::open(chosen, Access::Write)?.disk),
+        };
+        let diskette =
+            |chosen: &Chosen| if run.guest.snapshot { overlay(chosen) } else { media::floppy(chosen) };
+        let all = |images: &[Chosen]| images.iter().map(open).collect::<Result<_>>();
         let (disks, virtio_disks) = (all(&run.guest.disk)?, all(&run.guest.virtio_disk)?);
-        let floppy = run.guest.floppy.as_deref().map(media::floppy).transpose()?;
+        let floppy = run.guest.floppy.as_ref().map(diskette).transpose()?;
         Self::new(disks, virtio_disks, floppy)?.with_cdrom(run)
     }
 }

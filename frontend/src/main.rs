@@ -2,17 +2,16 @@
 
 mod boot;
 mod conform;
-mod disk;
 mod ending;
 mod engines;
 mod escape;
 mod files;
 mod guest;
+mod image;
 mod inbox;
 mod lockstep;
 mod media;
 mod options;
-mod overlay;
 mod quantity;
 mod screen;
 mod script;
@@ -42,6 +41,7 @@ fn main() -> ExitCode {
         Command::Run(run) => session::run(&run),
         Command::Lockstep(mut lockstep) => lockstep::run(&mut lockstep),
         Command::Conform(conform) => conform::run(&conform),
+        Command::Image { command } => image::command::run(&command),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Posada::command(), "posada", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

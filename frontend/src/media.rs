@@ -1,6 +1,6 @@
 //! What goes into the drives for media that change, at the start and while the PC runs.
 
-use crate::disk::FileDisk;
+use crate::image::{self, Access, Chosen, Format};
 use anyhow::{Context, Result};
 use machine::{Disk, Machine, WriteProtected};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ impl Change {
                 inserted.with_context(|| format!("cannot insert {}", path.display()))?;
             }
             Self::Insert(Bay::Floppy, path) => {
-                let inserted = machine.insert_floppy(DRIVE_A, floppy(path)?);
+                let inserted = machine.insert_floppy(DRIVE_A, floppy(&Chosen::new(path))?);
                 inserted.with_context(|| format!("cannot insert {}", path.display()))?;
             }
             Self::Eject(Bay::CdRom) => match machine.eject_cdrom() {
@@ -49,31 +49,35 @@ impl Change {
 
 /// A CD or DVD: only read, by as many as like.
 pub fn cdrom(path: &Path) -> Result<Box<dyn Disk>> {
-    Ok(Box::new(FileDisk::open_to_read(path)?))
+    let chosen = Chosen { format: Some(Format::Raw), ..Chosen::new(path) };
+    Ok(image::open(&chosen, Access::Read)?.disk)
 }
 
 /// A diskette; its write-protect tab is the file's permission.
-pub fn floppy(path: &Path) -> Result<Box<dyn Disk>> {
-    if path.metadata().is_ok_and(|about| about.is_file() && about.permissions().readonly()) {
-        return Ok(Box::new(WriteProtected(Box::new(FileDisk::open_to_read(path)?))));
+pub fn floppy(chosen: &Chosen) -> Result<Box<dyn Disk>> {
+    let protected =
+        chosen.path.metadata().is_ok_and(|about| about.is_file() && about.permissions().readonly());
+    if chosen.read_only || protected {
+        return Ok(Box::new(WriteProtected(image::open(chosen, Access::Read)?.disk)));
     }
-    Ok(Box::new(FileDisk::open(path)?))
+    Ok(image::open(chosen, Access::Write)?.disk)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{cdrom, floppy};
+    use super::{Chosen, cdrom, floppy};
 
     #[test]
     fn a_file_that_is_only_to_be_read_is_a_protected_diskette() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.img");
         std::fs::write(&path, [0; 1024]).unwrap();
-        assert!(!floppy(&path).unwrap().is_read_only());
+        let chosen = Chosen::new(&path);
+        assert!(!floppy(&chosen).unwrap().is_read_only());
         let mut permissions = path.metadata().unwrap().permissions();
         permissions.set_readonly(true);
         std::fs::set_permissions(&path, permissions).unwrap();
-        let mut protected = floppy(&path).unwrap();
+        let mut protected = floppy(&chosen).unwrap();
         assert!(protected.is_read_only() && protected.write(0, &[0; 512]).is_err());
     }
 

@@ -2,6 +2,7 @@
 
 use crate::boot::{Boot, Firmware};
 use crate::engines::{EngineChoice, Which};
+use crate::image::{self, Chosen};
 use crate::{conform, lockstep, quantity};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -43,6 +44,12 @@ pub enum Command {
     /// Compare an engine with this host's CPU, instruction form by instruction form
     #[command(after_help = conform::options::EXAMPLES)]
     Conform(Box<conform::options::Conform>),
+    /// Make, show, convert and check disk images
+    #[command(after_help = image::command::options::EXAMPLES)]
+    Image {
+        #[command(subcommand)]
+        command: image::command::options::Command,
+    },
     /// Print a completion script for your shell, for example: posada completions bash > posada.bash
     Completions { shell: Shell },
 }
@@ -88,18 +95,21 @@ pub struct Guest {
     /// Video BIOS image for the firmware [default: the one beside SeaBIOS]
     #[arg(long, value_name = "FILE")]
     pub vgabios: Option<PathBuf>,
-    /// Raw hard disk image; may be given up to four times
+    /// Hard disk image: FILE[,format=raw|qcow2|vmdk|vdi|vhd|vhdx][,readonly]; may be given up to four times
     #[arg(long, value_name = "FILE")]
-    pub disk: Vec<PathBuf>,
+    pub disk: Vec<Chosen>,
     /// Image of a CD or DVD (ISO 9660) for the CD-ROM drive
     #[arg(long, value_name = "FILE")]
     pub cdrom: Option<PathBuf>,
-    /// Raw hard disk image behind a virtio block device; may be given up to four times
+    /// Hard disk image behind a virtio block device, with the same options as --disk; may be given up to four times
     #[arg(long, value_name = "FILE")]
-    pub virtio_disk: Vec<PathBuf>,
-    /// Raw floppy image
+    pub virtio_disk: Vec<Chosen>,
+    /// Floppy image, with the same options as --disk
     #[arg(long, value_name = "FILE")]
-    pub floppy: Option<PathBuf>,
+    pub floppy: Option<Chosen>,
+    /// Only read the images; what the guest writes is forgotten at the end
+    #[arg(long, conflicts_with = "save")]
+    pub snapshot: bool,
 }
 
 /// What the PC is made of.
@@ -262,5 +272,7 @@ mod tests {
         assert!(parse("posada run --kernel k --firmware f").is_err());
         assert!(parse("posada run --restore s --kernel k").is_err());
         assert!(parse("posada run --save-at 5s").is_err());
+        assert!(parse("posada run --snapshot --disk d,readonly").is_ok());
+        assert!(parse("posada run --snapshot --save s").is_err());
     }
 }

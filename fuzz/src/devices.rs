@@ -58,14 +58,20 @@ pub fn fuzz_devices(data: &[u8]) {
     socket.save_and_restore();
 }
 
+/// What a guest has, before the chip brings its own.
+fn memory() -> MemoryMap {
+    let mut memory = MemoryMap::new();
+    let block = memory.add_block("fuzz", RAM).expect("host memory");
+    let ram = Target::Block { block, offset: 0 };
+    memory.map(Range { start: 0, len: RAM, read: ram, write: ram });
+    memory
+}
+
 impl Socket {
     fn new(chip: &'static Chip) -> Self {
-        let mut memory = MemoryMap::new();
-        let block = memory.add_block("fuzz", RAM).expect("host memory");
-        let ram = Target::Block { block, offset: 0 };
-        memory.map(Range { start: 0, len: RAM, read: ram, write: ram });
-        let mut socket =
-            Self { chip, device: (chip.new)(), now: Tick::ZERO, memory, timers: BTreeMap::new() };
+        let mut memory = memory();
+        let device = (chip.new)(&mut memory);
+        let mut socket = Self { chip, device, now: Tick::ZERO, memory, timers: BTreeMap::new() };
         socket.call(|device, cx| device.reset(Reset::PowerOn, cx));
         socket
     }
@@ -201,7 +207,8 @@ impl Socket {
     /// What is saved restores, and saves the same again.
     fn save_and_restore(&mut self) {
         let saved = self.device.save();
-        let mut fresh = (self.chip.new)();
+        // Its block has the same number as that of the chip before it.
+        let mut fresh = (self.chip.new)(&mut memory());
         fresh.restore(&saved).expect("a chip takes its own state");
         assert_eq!(fresh.save(), saved, "save = save after restore");
         self.device = fresh;

@@ -3,14 +3,13 @@
 use super::options::Compare;
 use crate::engines::EngineChoice;
 use crate::guest::{self, Built, Media};
+use crate::image::{Chosen, Image, Overlay};
 use crate::options::Run;
-use crate::overlay::{Image, Overlay};
 use anyhow::Result;
 use emu_core::Engine;
 use machine::Machine;
 use machine::lockstep::{Recipe, Side};
 use std::error::Error;
-use std::path::{Path, PathBuf};
 
 /// The disks and the diskette of one machine.
 struct Disks {
@@ -21,10 +20,10 @@ struct Disks {
 
 impl Disks {
     fn open(run: &Run) -> Result<Self> {
-        let open = |path: &Path| Image::open(path).map(|image| image.overlay());
-        let all = |paths: &[PathBuf]| paths.iter().map(|path| open(path)).collect::<Result<_>>();
+        let open = |chosen: &Chosen| Image::open(chosen).map(|image| image.overlay());
+        let all = |images: &[Chosen]| images.iter().map(open).collect::<Result<_, _>>();
         let (disks, virtio_disks) = (all(&run.guest.disk)?, all(&run.guest.virtio_disk)?);
-        Ok(Self { disks, virtio_disks, floppy: run.guest.floppy.as_deref().map(open).transpose()? })
+        Ok(Self { disks, virtio_disks, floppy: run.guest.floppy.as_ref().map(open).transpose()? })
     }
 
     fn each(&self, f: impl Fn(&Overlay) -> Overlay) -> Self {

@@ -4,6 +4,7 @@ mod boots;
 mod command_line;
 mod conform;
 mod identity;
+mod images;
 mod lockstep;
 mod observing;
 mod posada;
