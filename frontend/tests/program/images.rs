@@ -71,7 +71,7 @@ fn images_are_made_shown_and_resized() {
 fn nothing_is_overwritten_or_left_behind() {
     let folder = Folder::new();
     fs::write(folder.path("disk.img"), content()).unwrap();
-    fs::write(folder.path("text"), "Dear diary").unwrap();
+    fs::write(folder.path("text"), [b'x'; 1024]).unwrap();
     folder.refused("create disk.img 1G", "does not overwrite");
     folder.refused("convert text disk.img", "does not overwrite");
     folder.refused("convert disk.img disk.img", "does not overwrite");
