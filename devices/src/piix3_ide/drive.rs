@@ -168,7 +168,7 @@ impl Drive {
         regs.show_address(run.lba, run.addressing(), self.translation);
         match why {
             DiskError::OutOfRange { .. } => self.fail(error::IDNF),
-            DiskError::ReadOnly | DiskError::Unsupported => self.fail(error::ABRT),
+            DiskError::ReadOnly => self.fail(error::ABRT),
             DiskError::Host(_) if writing => {
                 self.df = true;
                 self.fail(error::ABRT);
