@@ -11,8 +11,6 @@ pub enum DiskError {
     OutOfRange { lba: u64, sectors: u64 },
     #[error("the disk is read-only")]
     ReadOnly,
-    #[error("the disk cannot do it")]
-    Unsupported,
     #[error("the host could not do it: {0}")]
     Host(String),
 }
@@ -36,13 +34,18 @@ pub trait Disk: Send {
     /// The host failed.
     fn flush(&mut self) -> Result<(), DiskError>;
 
-    /// The content of these sectors is not needed any more. To discard no sectors does nothing, and tells whether the
-    /// disk can.
+    /// Says that these sectors are of no use any more; what they hold afterwards is not defined. A hint: a disk that
+    /// cannot make use of it does nothing.
     ///
     /// # Errors
-    /// The range is not on the disk, the disk is read-only, it cannot give sectors back, or the host failed.
-    fn discard(&mut self, _lba: u64, _sectors: u64) -> Result<(), DiskError> {
-        Err(DiskError::Unsupported)
+    /// The range is not on the disk, the disk is read-only, or the host failed.
+    fn discard(&mut self, lba: u64, sectors: u64) -> Result<(), DiskError> {
+        let on_disk = lba.checked_add(sectors).is_some_and(|end| end <= self.sectors());
+        match (on_disk, self.is_read_only()) {
+            (false, _) => Err(DiskError::OutOfRange { lba, sectors: self.sectors() }),
+            (true, true) => Err(DiskError::ReadOnly),
+            (true, false) => Ok(()),
+        }
     }
 
     fn is_read_only(&self) -> bool;

@@ -40,6 +40,9 @@ const FEATURES: u64 = feature::SEG_MAX
     | feature::FLUSH
     | feature::TOPOLOGY
     | feature::CONFIG_WCE;
+/// Offered for a disk that can be written.
+const WRITABLE: u64 = feature::DISCARD | feature::WRITE_ZEROES;
+
 /// How many sectors go between disk and memory in one piece.
 const CHUNK: u64 = 256;
 /// What one call may do: sectors moved and requests begun.
@@ -75,11 +78,9 @@ struct Done {
 pub(super) struct Blk {
     id: &'static str,
     disk: Box<dyn Disk>,
-    /// What the disk makes possible.
-    offered: u64,
     /// Where a piece stays on its way.
     buffer: Vec<u8>,
-    /// What the driver has chosen of what is offered.
+    /// The features that the driver has chosen.
     agreed: u64,
     /// The driver's wish, with CONFIG_WCE: keep writes until they are flushed.
     writeback: bool,
@@ -88,14 +89,9 @@ pub(super) struct Blk {
 }
 
 impl Blk {
-    pub(super) fn new(id: &'static str, mut disk: Box<dyn Disk>) -> Self {
-        let of_disk = match (disk.is_read_only(), disk.discard(0, 0).is_ok()) {
-            (true, _) => feature::RO,
-            (false, true) => feature::DISCARD | feature::WRITE_ZEROES,
-            (false, false) => feature::WRITE_ZEROES,
-        };
+    pub(super) fn new(id: &'static str, disk: Box<dyn Disk>) -> Self {
         let buffer = vec![0; CHUNK as usize * SECTOR];
-        Self { id, disk, offered: FEATURES | of_disk, buffer, agreed: 0, writeback: true, transfer: None }
+        Self { id, disk, buffer, agreed: 0, writeback: true, transfer: None }
     }
 
     /// VIRTIO 5.2.5.2: without FLUSH a write is safe when it ends; with CONFIG_WCE the driver chooses.
@@ -230,7 +226,7 @@ impl Function for Blk {
     }
 
     fn features(&self) -> u64 {
-        self.offered
+        FEATURES | if self.disk.is_read_only() { feature::RO } else { WRITABLE }
     }
 
     fn config(&self) -> Vec<u8> {
@@ -244,7 +240,7 @@ impl Function for Blk {
     }
 
     fn negotiated(&mut self, features: u64) {
-        self.agreed = features & self.offered;
+        self.agreed = features & self.features();
     }
 
     fn reset(&mut self) {
@@ -280,11 +276,7 @@ impl Function for Blk {
 
 impl From<Result<(), DiskError>> for Status {
     fn from(result: Result<(), DiskError>) -> Self {
-        match result {
-            Ok(()) => Self::Ok,
-            Err(DiskError::Unsupported) => Self::Unsupported,
-            Err(DiskError::OutOfRange { .. } | DiskError::ReadOnly | DiskError::Host(_)) => Self::IoError,
-        }
+        result.map_or(Self::IoError, |()| Self::Ok)
     }
 }
 

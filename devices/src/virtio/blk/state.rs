@@ -22,8 +22,7 @@ pub(super) fn save(live: &Blk) -> Saved {
     let Blk {
         id: _, // given by the board
         disk,
-        offered: _, // follows from the disk
-        buffer: _,  // empty between calls
+        buffer: _, // empty between calls
         agreed,
         writeback,
         transfer,

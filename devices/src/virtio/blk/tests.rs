@@ -64,9 +64,7 @@ impl Disk for Watched {
     }
 
     fn discard(&mut self, lba: u64, sectors: u64) -> Result<(), DiskError> {
-        if sectors > 0 {
-            self.note(format!("discard {lba}+{sectors}"));
-        }
+        self.note(format!("discard {lba}+{sectors}"));
         Ok(())
     }
 
@@ -209,8 +207,7 @@ fn discard_and_write_zeroes_take_one_range() {
     // Without the feature there is no such request.
     let mut guest = Guest::ready(watched.clone(), Interface::Modern, FEATURE_DISCARD);
     assert_eq!(guest.give(WRITE_ZEROES, 0, &range(0, 8, 0)).status, 2);
-    let mut guest = Guest::ready(disk(), Interface::Modern, FEATURE_WRITE_ZEROES);
-    assert_eq!(guest.features() & FEATURE_DISCARD, 0, "the disk cannot");
+    let mut guest = Guest::ready(watched, Interface::Modern, FEATURE_WRITE_ZEROES);
     assert_eq!(guest.give(DISCARD, 0, &range(0, 8, 0)).status, 2);
 }
 
