@@ -147,6 +147,13 @@ fn move_lines(a: &mut Assembler) -> Result<(), IcedError> {
         mov si, di;
         call -> present_line;
         mov cx, word_ptr(bp + local::COUNT);
+        // The latches hold one byte of each plane; elsewhere words are faster.
+        cmp word_ptr(bp + local::MODEL), model::PLANAR;
+        je -> move_line_bytes;
+        shr cx, 1;
+        rep movsw;
+        adc cx, cx;
+    move_line_bytes:
         rep movsb;
         call -> next_line;
         jmp -> move_line;

@@ -9,3 +9,4 @@ mod modes;
 mod palette;
 mod state;
 mod text;
+mod vbe;

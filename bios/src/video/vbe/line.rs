@@ -117,11 +117,11 @@ fn longest(a: &mut Assembler) -> Result<(), IcedError> {
         mov eax, LONGEST;
     longest_known:
         mov word_ptr(bp + frame::CX), ax;
-        imul_2 ax, cx;
-        shr ax, 3;
+        imul_2 eax, ecx;
+        shr eax, 3;
         cmp cl, 4;
         jne -> longest_told;
-        shr ax, 2;
+        shr eax, 2;
     longest_told:
         mov word_ptr(bp + frame::BX), ax;
         jmp -> vbe_done;
