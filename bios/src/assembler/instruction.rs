@@ -105,7 +105,13 @@ impl Instruction {
             return Err(format!("`{word}` needs byte, word or dword before its operand in memory"));
         }
         let (_, code) = best.ok_or_else(|| format!("`{word}` does not take {operands:?}"))?;
-        Ok(Self { bits, prefixes, form: Form::Encoded { code, operands } })
+        // What names no label is the same wherever it lies.
+        let form = if operands.iter().all(Operand::is_fixed) {
+            Form::Bytes(encode(code, &operands, bits, 0, &|value| Ok(value.number().unwrap_or(0)))?)
+        } else {
+            Form::Encoded { code, operands }
+        };
+        Ok(Self { bits, prefixes, form })
     }
 
     /// The bytes at offset `here`. A branch that was `long` before stays so, or layout would never end.

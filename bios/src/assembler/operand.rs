@@ -27,6 +27,17 @@ pub(super) struct Memory {
     pub(super) displacement: Expression,
 }
 
+impl Operand {
+    /// Nothing in it depends on a label.
+    pub(super) fn is_fixed(&self) -> bool {
+        match self {
+            Self::Register(_) => true,
+            Self::Value(value) | Self::Memory(Memory { displacement: value, .. }) => value.number().is_some(),
+            Self::Far(segment, offset) => segment.number().is_some() && offset.number().is_some(),
+        }
+    }
+}
+
 const SIZES: [(&str, usize); 4] = [("byte", 1), ("word", 2), ("dword", 4), ("qword", 8)];
 
 /// A register by its name.

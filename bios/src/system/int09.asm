@@ -15,13 +15,7 @@ HAD_E0 = 2
 
 int09:
     INTERRUPT
-    mov al, 0ADh
-    out 64h, al
     in al, 60h
-    push ax
-    mov al, 0AEh
-    out 64h, al
-    pop ax
     mov ah, 4Fh
     stc
     int 15h

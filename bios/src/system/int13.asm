@@ -30,6 +30,7 @@ int13:
 ; The vector at 40h is the diskettes' alone.
 int13_floppy:
     SERVICE
+    mov dl, [bp+F_DL]
 floppy_call:
     call floppy_service
     DS_BDA

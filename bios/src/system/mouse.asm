@@ -1,6 +1,7 @@
 ; INT 15h AH=C2h and IRQ12: the mouse (PS/2 and PC BIOS Interface Technical Reference, "Pointing Device").
 
 mouse_service:
+    cli                     ; a key's interrupt must not come between a command and its parameter
     DS_EBDA
     mov al, [bp+F_AL]
     cmp al, 8
@@ -89,10 +90,39 @@ controller_byte:
     clc
     ret
 
+; A byte of the mouse in AL; what the keyboard sends meanwhile is a key. Carry: none came.
+mouse_byte:
+    push cx
+    mov cx, 0FFFFh
+.wait:
+    in al, 64h
+    test al, 1
+    jz .later
+    test al, 20h
+    jnz .here
+    in al, 60h
+    pushad
+    push ds
+    DS_BDA
+    call key
+    pop ds
+    popad
+.later:
+    call refresh_edge
+    loop .wait
+    pop cx
+    stc
+    ret
+.here:
+    in al, 60h
+    pop cx
+    clc
+    ret
+
 ; Byte AL to the mouse, whose interrupt is off meanwhile; AL is its answer. Carry: not ACK.
 mouse_command:
     call mouse_write
-    call controller_byte
+    call mouse_byte
     jc .done
     cmp al, 0FAh
     je .done
@@ -133,14 +163,13 @@ mouse_initialise:
     and al, 7
     or [E_MOUSE_SIZE], al
 mouse_reset:
-    cli
     mov al, 0FFh
     call mouse_command
     jc mouse_failed
-    call controller_byte
+    call mouse_byte
     jc mouse_failed
     mov [bp+F_BL], al       ; AAh: self test passed
-    call controller_byte
+    call mouse_byte
     jc mouse_failed
     mov [bp+F_BH], al
     and byte [E_MOUSE_FLAGS], 0F8h
@@ -170,11 +199,10 @@ mouse_resolution:
     jmp mouse_again
 
 mouse_type:
-    cli
     mov al, 0F2h
     call mouse_command
     jc mouse_failed
-    call controller_byte
+    call mouse_byte
     jc mouse_failed
     mov [bp+F_BH], al
     jmp mouse_again
@@ -184,7 +212,6 @@ mouse_extended:
     mov bh, [bp+F_BH]
     cmp bh, 2
     ja mouse_invalid
-    cli
     mov al, 0E6h
     cmp bh, 1
     je .scaling
@@ -193,12 +220,12 @@ mouse_extended:
     mov al, 0E9h
     call mouse_command
     jc mouse_failed
-    call controller_byte
+    call mouse_byte
     jc mouse_failed
     mov [bp+F_BL], al
-    call controller_byte
+    call mouse_byte
     mov [bp+F_CL], al
-    call controller_byte
+    call mouse_byte
     mov [bp+F_DL], al
     jmp mouse_again
 .scaling:

@@ -59,3 +59,6 @@ fn tables(layout: &Layout, apic: bool) -> Option<Acpi> {
     let address = u32::try_from(at).expect("below 3 GiB");
     (at > MEGABYTE).then_some(Acpi { address, tables, rsdp })
 }
+
+#[cfg(test)]
+mod tests;
