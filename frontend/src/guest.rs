@@ -131,12 +131,11 @@ fn linux(run: &Run, kernel: &Path) -> Result<Linux> {
 }
 
 fn firmware(run: &Run, cpu: &Cpu) -> Result<Firmware> {
-    let vga_bios = run.guest.vgabios.clone().or_else(|| fetched("vgabios-isavga.bin"));
-    let vga_bios = vga_bios.map(|path| files::read("video BIOS", &path)).transpose()?;
+    let own = || Ok(machine::video_bios());
+    let video = run.guest.vgabios.as_deref().map_or_else(own, |path| files::read("video BIOS", path))?;
     let image = match &run.guest.firmware {
         None | Some(boot::Firmware::Posada) => {
             let plan = run.guest.boot.clone().map_or_else(BootPlan::default, |boot| boot.0);
-            let video = vga_bios.context("our BIOS needs a video BIOS: give a --vgabios")?;
             return Ok(Firmware::posada(run.pc.memory, cpu, video, &plan)?);
         }
         Some(boot::Firmware::SeaBios) => {
@@ -147,7 +146,7 @@ fn firmware(run: &Run, cpu: &Cpu) -> Result<Firmware> {
     if run.guest.boot.is_some() {
         bail!("--boot is for our own BIOS; another firmware has its own ways to choose");
     }
-    Ok(Firmware { image: files::read("firmware", &image)?, vga_bios })
+    Ok(Firmware { image: files::read("firmware", &image)?, vga_bios: Some(video) })
 }
 
 /// A file that `cargo xtask setup` has put into the folder of guests: `$POSADA_CACHE`, else `guests` beside the

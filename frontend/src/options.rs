@@ -92,7 +92,7 @@ pub struct Guest {
     /// What our BIOS boots: order=LETTERS of a (diskette), c (disk) and d (CD); menu asks first [default: order=adc]
     #[arg(long, value_name = "HOW", conflicts_with = "kernel")]
     pub boot: Option<Boot>,
-    /// Video BIOS image for the firmware [default: the one beside SeaBIOS]
+    /// Video BIOS image for the firmware [default: our own]
     #[arg(long, value_name = "FILE")]
     pub vgabios: Option<PathBuf>,
     /// Hard disk image: FILE[,format=raw|qcow2|vmdk|vdi|vhd|vhdx][,readonly]; may be given up to four times

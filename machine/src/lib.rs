@@ -28,7 +28,7 @@ pub use config::{ConfigError, Cpu, Firmware, Linux, MachineConfig};
 pub use host::Handle;
 pub use machine::{Machine, MachineError};
 pub use media::MediaError;
-pub use pc::bios::{BootDevice, BootPlan};
+pub use pc::bios::{BootDevice, BootPlan, video_bios};
 pub use peek::{code_bits, linear_rip};
 pub use run::{RunLimit, RunOutcome};
 pub use snapshot::{RestoreMachineError, SaveError, SavedMachine};

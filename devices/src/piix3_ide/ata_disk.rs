@@ -140,7 +140,7 @@ impl AtaDisk {
         self.front.regs.show_address(run.lba, run.addressing(), self.translation);
         match why {
             DiskError::OutOfRange { .. } => self.fail(error::IDNF),
-            DiskError::ReadOnly | DiskError::Unsupported => self.fail(error::ABRT),
+            DiskError::ReadOnly => self.fail(error::ABRT),
             DiskError::Host(_) if writing => self.fault(),
             DiskError::Host(_) => self.fail(error::UNC),
         }

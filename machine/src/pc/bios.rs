@@ -8,6 +8,11 @@ use emu_core::isa::cpuid::{self, Live};
 
 pub use bios::system::{BootDevice, RomError};
 
+/// Our own video BIOS, for any firmware that looks for option ROMs.
+pub fn video_bios() -> Vec<u8> {
+    bios::video::rom()
+}
+
 /// What a person says about booting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootPlan {
