@@ -5,6 +5,7 @@ use devices::{
     debugcon, fw_cfg, hpet, i440fx, i8042, i8237a, i8254, i8259a, i82077aa, i82093aa, isa_debug_exit, lapic,
     mc146818, ns16550a, piix3, piix3_ide, piix4_pm, port92, vga,
 };
+use emu_core::memory::BlockId;
 use emu_core::{Device, Space, Width};
 
 /// A region: its space, number, first offset and length.
@@ -48,6 +49,17 @@ const fn outb(region: u8, offset: u64, value: u64) -> Write {
 const fn set_config(offset: u64, value: u64) -> Write {
     (Space::Config, 0, offset, Width::Dword, value)
 }
+
+/// The block of video memory in the socket.
+pub(crate) const VIDEO: BlockId = BlockId(1);
+
+const fn vbe(index: u64, value: u64) -> Write {
+    (Space::Memory, vga::REGISTERS, 0x500 + 2 * index, Width::Word, value)
+}
+
+/// 800x600 with 16 and with 4 bits.
+const VBE_PACKED: &[Write] = &[vbe(4, 0), vbe(1, 800), vbe(2, 600), vbe(3, 16), vbe(4, 0x41)];
+const VBE_PLANES: &[Write] = &[vbe(4, 0), vbe(1, 800), vbe(2, 600), vbe(3, 4), vbe(4, 1)];
 
 /// Out of reset with motor and DMA gate; SPECIFY for DMA; recalibrate.
 const FLOPPY_ON: &[Write] = &[
@@ -182,8 +194,14 @@ pub(crate) const CHIPS: &[Chip] = &[
     },
     Chip { new: || chip(port92::Port92::new()), regions: &[port(0, 1)], scripts: &[] },
     Chip {
-        new: || chip(vga::Vga::new()),
-        regions: &[port(0, 48), memory(1, 0x2_0000), port(2, 4)],
-        scripts: &[],
+        new: || chip(vga::Vga::new(VIDEO)),
+        regions: &[
+            CONFIG,
+            port(0, 48),
+            memory(1, 0x2_0000),
+            port(2, 4),
+            memory(vga::REGISTERS, vga::REGISTERS_LEN),
+        ],
+        scripts: &[VBE_PACKED, VBE_PLANES],
     },
 ];

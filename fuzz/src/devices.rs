@@ -1,6 +1,6 @@
 //! One chip in a socket, poked at random.
 
-use crate::chips::{CHIPS, Chip, Region, Write};
+use crate::chips::{CHIPS, Chip, Region, VIDEO, Write};
 use crate::input::Input;
 use crate::mutate::mutate;
 use emu_core::memory::{Range, Target};
@@ -64,6 +64,8 @@ impl Socket {
         let block = memory.add_block("fuzz", RAM).expect("host memory");
         let ram = Target::Block { block, offset: 0 };
         memory.map(Range { start: 0, len: RAM, read: ram, write: ram });
+        let video = memory.add_block("video", devices::vga::VIDEO_MEMORY).expect("host memory");
+        assert_eq!(video, VIDEO, "the second block");
         let mut socket =
             Self { chip, device: (chip.new)(), now: Tick::ZERO, memory, timers: BTreeMap::new() };
         socket.call(|device, cx| device.reset(Reset::PowerOn, cx));
