@@ -5,7 +5,8 @@ use devices::{
     debugcon, fw_cfg, hpet, i440fx, i8042, i8237a, i8254, i8259a, i82077aa, i82093aa, isa_debug_exit, lapic,
     mc146818, ns16550a, piix3, piix3_ide, piix4_pm, port92, vga,
 };
-use emu_core::{Device, MemoryMap, Space, Width};
+use emu_core::memory::BlockId;
+use emu_core::{Device, Space, Width};
 
 /// A region: its space, number, first offset and length.
 #[derive(Clone, Copy)]
@@ -21,8 +22,7 @@ pub(crate) type Write = (Space, u8, u64, Width, u64);
 
 /// A chip to be fuzzed.
 pub(crate) struct Chip {
-    /// With a block of memory of its own, if it wants one.
-    pub(crate) new: fn(&mut MemoryMap) -> Box<dyn Device>,
+    pub(crate) new: fn() -> Box<dyn Device>,
     pub(crate) regions: &'static [Region],
     /// What drivers do, where random bytes would take too long to find it.
     pub(crate) scripts: &'static [&'static [Write]],
@@ -49,6 +49,17 @@ const fn outb(region: u8, offset: u64, value: u64) -> Write {
 const fn set_config(offset: u64, value: u64) -> Write {
     (Space::Config, 0, offset, Width::Dword, value)
 }
+
+/// The block of video memory in the socket.
+pub(crate) const VIDEO: BlockId = BlockId(1);
+
+const fn vbe(index: u64, value: u64) -> Write {
+    (Space::Memory, vga::REGISTERS, 0x500 + 2 * index, Width::Word, value)
+}
+
+/// 800x600 with 16 and with 4 bits.
+const VBE_PACKED: &[Write] = &[vbe(4, 0), vbe(1, 800), vbe(2, 600), vbe(3, 16), vbe(4, 0x41)];
+const VBE_PLANES: &[Write] = &[vbe(4, 0), vbe(1, 800), vbe(2, 600), vbe(3, 4), vbe(4, 1)];
 
 /// Out of reset with motor and DMA gate; SPECIFY for DMA; recalibrate.
 const FLOPPY_ON: &[Write] = &[
@@ -107,7 +118,7 @@ fn disk(sectors: usize) -> Option<Box<dyn Disk>> {
     Some(Box::new(MemoryDisk::zeroed(sectors).with_bad_sector(17)))
 }
 
-fn floppy_controller(_: &mut MemoryMap) -> Box<dyn Device> {
+fn floppy_controller() -> Box<dyn Device> {
     let mut controller =
         i82077aa::I82077aa::new([Some(i82077aa::DriveType::F1440K), Some(i82077aa::DriveType::F360K)]);
     let _fits = controller.insert(0, Box::new(MemoryDisk::zeroed(2880).with_bad_sector(40)));
@@ -115,18 +126,14 @@ fn floppy_controller(_: &mut MemoryMap) -> Box<dyn Device> {
     chip(controller)
 }
 
-fn ide(_: &mut MemoryMap) -> Box<dyn Device> {
+fn ide() -> Box<dyn Device> {
     let read_only: Box<dyn Disk> = Box::new(MemoryDisk::zeroed(64).read_only());
     let [first, last] = [disk(2000), disk(100)].map(|disk| disk.map(piix3_ide::Unit::Disk));
     let disc = piix3_ide::Unit::CdRom(disk(400));
     chip(piix3_ide::Piix3Ide::new([first, Some(piix3_ide::Unit::Disk(read_only)), Some(disc), last]))
 }
 
-fn display(memory: &mut MemoryMap) -> Box<dyn Device> {
-    chip(vga::Vga::new(memory.add_block("vga", vga::VIDEO_MEMORY).expect("host memory")))
-}
-
-fn firmware_configuration(_: &mut MemoryMap) -> Box<dyn Device> {
+fn firmware_configuration() -> Box<dyn Device> {
     let mut device = fw_cfg::FwCfg::new();
     device.add_item(0x8000, vec![1, 2, 3]);
     device.add_file("etc/fuzz", (0..200).collect());
@@ -134,35 +141,35 @@ fn firmware_configuration(_: &mut MemoryMap) -> Box<dyn Device> {
 }
 
 pub(crate) const CHIPS: &[Chip] = &[
-    Chip { new: |_| chip(debugcon::Debugcon::new()), regions: &[port(0, 1)], scripts: &[] },
+    Chip { new: || chip(debugcon::Debugcon::new()), regions: &[port(0, 1)], scripts: &[] },
     Chip { new: firmware_configuration, regions: &[port(0, 12)], scripts: &[] },
-    Chip { new: |_| chip(hpet::Hpet::new()), regions: &[memory(0, 0x400)], scripts: &[] },
-    Chip { new: |_| chip(i440fx::I440fx::new()), regions: &[CONFIG], scripts: &[] },
-    Chip { new: |_| chip(i8042::I8042::new()), regions: &[port(0, 1), port(1, 1)], scripts: &[] },
+    Chip { new: || chip(hpet::Hpet::new()), regions: &[memory(0, 0x400)], scripts: &[] },
+    Chip { new: || chip(i440fx::I440fx::new()), regions: &[CONFIG], scripts: &[] },
+    Chip { new: || chip(i8042::I8042::new()), regions: &[port(0, 1), port(1, 1)], scripts: &[] },
     Chip {
         new: floppy_controller,
         regions: &[port(0, 6), port(1, 1), at(Space::Dma, 2, 0, 2)],
         scripts: &[FLOPPY_ON, FLOPPY_PIO, FLOPPY_READ, FLOPPY_WRITE, FLOPPY_FORMAT],
     },
     Chip {
-        new: |_| chip(i82093aa::I82093aa::new()),
+        new: || chip(i82093aa::I82093aa::new()),
         regions: &[memory(0, 0x40), at(Space::Eoi, 0, 0, 1)],
         scripts: &[],
     },
     Chip {
-        new: |_| chip(i8237a::I8237aPair::new()),
+        new: || chip(i8237a::I8237aPair::new()),
         regions: &[port(0, 16), port(1, 32), port(2, 16), at(Space::Dma, 2, 0, 1), at(Space::Dma, 5, 0, 1)],
         scripts: &[],
     },
-    Chip { new: |_| chip(i8254::I8254::new()), regions: &[port(0, 4), port(1, 1)], scripts: &[] },
+    Chip { new: || chip(i8254::I8254::new()), regions: &[port(0, 4), port(1, 1)], scripts: &[] },
     Chip {
-        new: |_| chip(i8259a::I8259aPair::new()),
+        new: || chip(i8259a::I8259aPair::new()),
         regions: &[port(0, 2), port(1, 2), port(2, 2), at(Space::IntAck, 0, 0, 1)],
         scripts: &[],
     },
-    Chip { new: |_| chip(isa_debug_exit::IsaDebugExit::new()), regions: &[port(0, 4)], scripts: &[] },
+    Chip { new: || chip(isa_debug_exit::IsaDebugExit::new()), regions: &[port(0, 4)], scripts: &[] },
     Chip {
-        new: |_| chip(lapic::Lapic::new(0)),
+        new: || chip(lapic::Lapic::new(0)),
         regions: &[
             memory(0, 0x400),
             at(Space::Msr, 0, 0x800, 0x40),
@@ -174,19 +181,29 @@ pub(crate) const CHIPS: &[Chip] = &[
         ],
         scripts: &[],
     },
-    Chip { new: |_| chip(mc146818::Mc146818::new()), regions: &[port(0, 2)], scripts: &[] },
-    Chip { new: |_| chip(ns16550a::Ns16550a::new(0)), regions: &[port(0, 8)], scripts: &[] },
-    Chip { new: |_| chip(piix3::Piix3::new()), regions: &[CONFIG, port(0, 1)], scripts: &[] },
+    Chip { new: || chip(mc146818::Mc146818::new()), regions: &[port(0, 2)], scripts: &[] },
+    Chip { new: || chip(ns16550a::Ns16550a::new(0)), regions: &[port(0, 8)], scripts: &[] },
+    Chip { new: || chip(piix3::Piix3::new()), regions: &[CONFIG, port(0, 1)], scripts: &[] },
     Chip {
         new: ide,
         regions: &[port(0, 8), port(1, 1), port(2, 8), port(3, 1), port(4, 16), CONFIG],
         scripts: &[IDE_ON, IDE_READ, IDE_WRITE, IDE_DMA],
     },
     Chip {
-        new: |_| chip(piix4_pm::Piix4Pm::new()),
+        new: || chip(piix4_pm::Piix4Pm::new()),
         regions: &[CONFIG, port(0, 64), port(1, 2), port(2, 4)],
         scripts: &[],
     },
-    Chip { new: |_| chip(port92::Port92::new()), regions: &[port(0, 1)], scripts: &[] },
-    Chip { new: display, regions: &[port(0, 48), memory(1, 0x2_0000), port(2, 4), CONFIG], scripts: &[] },
+    Chip { new: || chip(port92::Port92::new()), regions: &[port(0, 1)], scripts: &[] },
+    Chip {
+        new: || chip(vga::Vga::new(VIDEO)),
+        regions: &[
+            CONFIG,
+            port(0, 48),
+            memory(1, 0x2_0000),
+            port(2, 4),
+            memory(vga::REGISTERS, vga::REGISTERS_LEN),
+        ],
+        scripts: &[VBE_PACKED, VBE_PLANES],
+    },
 ];

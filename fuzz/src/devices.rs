@@ -1,6 +1,6 @@
 //! One chip in a socket, poked at random.
 
-use crate::chips::{CHIPS, Chip, Region, Write};
+use crate::chips::{CHIPS, Chip, Region, VIDEO, Write};
 use crate::input::Input;
 use crate::mutate::mutate;
 use emu_core::memory::{Range, Target};
@@ -58,20 +58,16 @@ pub fn fuzz_devices(data: &[u8]) {
     socket.save_and_restore();
 }
 
-/// What a guest has, before the chip brings its own.
-fn memory() -> MemoryMap {
-    let mut memory = MemoryMap::new();
-    let block = memory.add_block("fuzz", RAM).expect("host memory");
-    let ram = Target::Block { block, offset: 0 };
-    memory.map(Range { start: 0, len: RAM, read: ram, write: ram });
-    memory
-}
-
 impl Socket {
     fn new(chip: &'static Chip) -> Self {
-        let mut memory = memory();
-        let device = (chip.new)(&mut memory);
-        let mut socket = Self { chip, device, now: Tick::ZERO, memory, timers: BTreeMap::new() };
+        let mut memory = MemoryMap::new();
+        let block = memory.add_block("fuzz", RAM).expect("host memory");
+        let ram = Target::Block { block, offset: 0 };
+        memory.map(Range { start: 0, len: RAM, read: ram, write: ram });
+        let video = memory.add_block("video", devices::vga::VIDEO_MEMORY).expect("host memory");
+        assert_eq!(video, VIDEO, "the second block");
+        let mut socket =
+            Self { chip, device: (chip.new)(), now: Tick::ZERO, memory, timers: BTreeMap::new() };
         socket.call(|device, cx| device.reset(Reset::PowerOn, cx));
         socket
     }
@@ -207,8 +203,7 @@ impl Socket {
     /// What is saved restores, and saves the same again.
     fn save_and_restore(&mut self) {
         let saved = self.device.save();
-        // Its block has the same number as that of the chip before it.
-        let mut fresh = (self.chip.new)(&mut memory());
+        let mut fresh = (self.chip.new)();
         fresh.restore(&saved).expect("a chip takes its own state");
         assert_eq!(fresh.save(), saved, "save = save after restore");
         self.device = fresh;

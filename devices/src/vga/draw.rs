@@ -29,20 +29,26 @@ impl Vga {
         if let Some(look) = self.linear_look() {
             return self.draw_linear(look, picture, memory);
         }
+        let (frame, start) = (self.frame(now), self.shown_start(now));
+        let moment = self.writes.moment(self.memory.changes, frame, start);
+        if picture.is_of(&moment) {
+            return Drawn::default();
+        }
+        let drawn = self.draw_planes(picture, frame, start);
+        picture.drawn_at(moment);
+        drawn
+    }
+
+    fn draw_planes(&self, picture: &mut Picture, frame: u64, start: u16) -> Drawn {
         if let Some(look) = self.planar_vbe_look() {
             return self.draw_raster(look, picture, &Fetch::Linear, self.planar_vbe_lines());
         }
-        match self.raster_look() {
-            Some(look) => {
-                let fetch = match look.format {
-                    Format::Text => Fetch::Text(self.text_frame(self.frame(now))),
-                    Format::Dark | Format::Planes | Format::Pairs | Format::Nibbles => Fetch::Graphics,
-                };
-                let lines = Lines::new(&self.crtc, &self.attribute, self.shown_start(now));
-                self.draw_raster(look, picture, &fetch, lines)
-            }
-            None => picture.darken(),
-        }
+        let Some(look) = self.raster_look() else { return picture.darken() };
+        let fetch = match look.format {
+            Format::Text => Fetch::Text(self.text_frame(frame)),
+            Format::Dark | Format::Planes | Format::Pairs | Format::Nibbles => Fetch::Graphics,
+        };
+        self.draw_raster(look, picture, &fetch, Lines::new(&self.crtc, &self.attribute, start))
     }
 
     fn raster_look(&self) -> Option<RasterLook> {

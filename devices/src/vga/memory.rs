@@ -9,13 +9,15 @@ pub(super) const PLANE: usize = 0x4_0000;
 /// The planes and the latches. One word holds the byte of plane 0 in its low 8 bits, up to plane 3.
 pub(super) struct Memory {
     words: Box<[u32; PLANE]>,
+    /// How often anything may have changed, for pictures.
+    pub(super) changes: u64,
     pub(super) latches: u32,
 }
 
 impl Memory {
     pub(super) fn new() -> Self {
         let words = vec![0; PLANE].into_boxed_slice();
-        Self { words: words.try_into().expect("the length is PLANE"), latches: 0 }
+        Self { words: words.try_into().expect("the length is PLANE"), changes: 0, latches: 0 }
     }
 
     pub(super) fn word(&self, address: impl Into<u32>) -> u32 {
@@ -23,10 +25,13 @@ impl Memory {
     }
 
     pub(super) fn set_word(&mut self, address: impl Into<u32>, word: u32) {
-        self.words[place(address)] = word;
+        let place = place(address);
+        self.changes += u64::from(self.words[place] != word);
+        self.words[place] = word;
     }
 
     pub(super) fn clear(&mut self) {
+        self.changes += 1;
         self.words.fill(0);
     }
 

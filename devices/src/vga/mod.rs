@@ -38,6 +38,7 @@ use dac::Dac;
 use emu_core::memory::BlockId;
 use emu_core::{Access, BusFault, Cx, Device, Reset, RestoreError, Saved, Space, Tick, Width};
 use memory::Memory;
+use picture::Writes;
 use registers::{Attribute, Crtc, Graphics, Sequencer};
 use timing::HeldStart;
 use vbe::Vbe;
@@ -102,6 +103,7 @@ pub struct Vga {
     held_start: Option<HeldStart>,
     vbe: Vbe,
     config: PciConfig,
+    writes: Writes,
 }
 
 impl Vga {
@@ -122,6 +124,7 @@ impl Vga {
             held_start: None,
             vbe: Vbe::default(),
             config: PciConfig::new(function::CONFIG),
+            writes: Writes::default(),
         }
     }
 
@@ -192,6 +195,7 @@ impl Vga {
     }
 
     fn write_port(&mut self, port: Port, value: u8, now: Tick) {
+        self.writes.count();
         match port {
             Port::CrtcIndex => self.crtc.index = value & Crtc::INDEX,
             Port::CrtcData => {

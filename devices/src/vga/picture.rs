@@ -5,6 +5,44 @@
 
 use super::look::{Look, RasterLook};
 use std::ops::Range;
+use std::sync::Arc;
+
+/// Writes to the registers of one adapter, counted.
+#[derive(Debug, Default)]
+pub(super) struct Writes {
+    count: u64,
+    adapter: Arc<()>,
+}
+
+impl Writes {
+    pub(super) fn count(&mut self) {
+        self.count += 1;
+    }
+
+    /// What the picture depends on at this moment, if it comes from the planes: not only on registers and planes, but
+    /// on what blinks, and on the start address in force.
+    pub(super) fn moment(&self, changes: u64, frame: u64, start: u16) -> Moment {
+        Moment { adapter: self.adapter.clone(), writes: self.count, changes, blink: frame >> 3, start }
+    }
+}
+
+/// The picture is the same as long as this is.
+#[derive(Clone, Debug)]
+pub(super) struct Moment {
+    adapter: Arc<()>,
+    writes: u64,
+    changes: u64,
+    blink: u64,
+    start: u16,
+}
+
+impl PartialEq for Moment {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { adapter, writes, changes, blink, start } = self;
+        Arc::ptr_eq(adapter, &other.adapter)
+            && (writes, changes, blink, start) == (&other.writes, &other.changes, &other.blink, &other.start)
+    }
+}
 
 /// The pixels of a monitor.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +58,8 @@ pub struct Picture {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shown {
     pub(super) look: Look,
+    /// When it was drawn, if it comes from the planes.
+    moment: Option<Moment>,
     /// What the CRTC fetched for each scan line, in VGA modes.
     pub(super) fetched: Vec<u32>,
     /// The bytes of each row, in VBE modes.
@@ -76,6 +116,15 @@ impl Picture {
         self.pixels.resize(width * height, 0);
         self.shown = Shown { look, ..Shown::default() };
         true
+    }
+
+    /// Nothing can have changed since it was drawn at this moment.
+    pub(super) fn is_of(&self, moment: &Moment) -> bool {
+        self.shown.moment.as_ref() == Some(moment) && self.pixels.len() == self.width * self.height
+    }
+
+    pub(super) fn drawn_at(&mut self, moment: Moment) {
+        self.shown.moment = Some(moment);
     }
 
     /// The monitor has no signal: black, in the size it had.

@@ -5,6 +5,7 @@ mod v1;
 use super::Vga;
 use super::dac::Dac;
 use super::memory::Memory;
+use super::picture::Writes;
 use super::registers::{Attribute, Crtc, Graphics, Sequencer};
 use super::timing::HeldStart;
 use super::vbe::Vbe;
@@ -49,6 +50,7 @@ pub(super) fn save(vga: &Vga) -> Saved {
         vbe,
         config,
         preferred,
+        writes: _, // of this adapter and no other
     } = vga;
     let state = StateV2 {
         miscellaneous: *miscellaneous,
@@ -121,6 +123,7 @@ pub(super) fn restore(vga: &mut Vga, saved: &Saved) -> Result<(), RestoreError> 
         vbe,
         config,
         preferred,
+        writes: Writes::default(),
     };
     Ok(())
 }

@@ -92,6 +92,7 @@ impl Vga {
 
     /// Sets mode 3 with a blank screen, as firmware leaves it for a kernel. The font plane stays empty.
     pub fn set_mode_3(&mut self) {
+        self.writes.count();
         self.miscellaneous = MISCELLANEOUS_3;
         for (index, value) in (0..).zip(SEQUENCER_3) {
             self.sequencer.file.set(index, value, &Sequencer::WRITABLE);

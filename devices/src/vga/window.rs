@@ -67,6 +67,7 @@ impl Vga {
     }
 
     pub(super) fn write_vbe(&mut self, register: Register, value: u16, memory: &MemoryMap) {
+        self.writes.count();
         if self.vbe.write(register, value) {
             match self.vbe.layout() {
                 Layout::Planes => self.memory.clear(),

@@ -162,3 +162,17 @@ fn the_screen_can_be_off() {
     bench.again(&mut picture);
     assert_eq!((picture.pixels[0], picture.height), (0, 480));
 }
+
+/// Equal counts of writes do not make two adapters one.
+#[test]
+fn a_picture_of_one_adapter_becomes_one_of_another() {
+    let (mut bench, mut picture) = start(&VGA_13, true);
+    let (mut other, _) = start(&VGA_13, true);
+    bench.poke(0xA_0000, 0x40).again(&mut picture);
+    other.poke(0xA_0000, 0x80).again(&mut picture);
+    assert_eq!(picture.pixels[0], grey(0x80));
+    let saved = bench.device.save();
+    other.device.restore(&saved).expect("a state of the same kind");
+    other.again(&mut picture);
+    assert_eq!(picture.pixels[0], grey(0x40));
+}
