@@ -61,7 +61,7 @@ fn raw(lba: u32, data: &[u8]) -> [u8; RAW] {
     let mut raw = [0; RAW];
     raw[1..SYNC - 1].fill(0xFF);
     for (byte, part) in raw[SYNC..].iter_mut().zip(minutes(lba)) {
-        *byte = part / 10 % 10 << 4 | part % 10;
+        *byte = ((part / 10 % 10) << 4) | (part % 10);
     }
     raw[SYNC + 3] = 1; // mode 1
     for (byte, part) in raw[SYNC + HEADER..].iter_mut().zip(data) {
