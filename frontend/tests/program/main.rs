@@ -1,5 +1,6 @@
 //! The program as a person runs it: command line, real guests, saved machines.
 
+mod bios;
 mod boots;
 mod command_line;
 mod conform;
