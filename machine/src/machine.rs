@@ -184,6 +184,16 @@ impl Machine {
         pc::sockets::text_screen(&mut self.board)
     }
 
+    /// The keyboard's lights: Scroll Lock, Num Lock and Caps Lock in bits 0 to 2.
+    pub fn keyboard_leds(&mut self) -> u8 {
+        pc::sockets::keyboard_leds(&mut self.board)
+    }
+
+    /// Whether the guest has taken every key from the keyboard and will take another.
+    pub fn keyboard_is_idle(&mut self) -> bool {
+        pc::sockets::keyboard_is_idle(&mut self.board)
+    }
+
     /// How many more bytes ([`HostEvent::Serial`]) COM1 can take before some are lost.
     pub fn serial_room(&mut self) -> usize {
         pc::sockets::serial_room(&mut self.board)

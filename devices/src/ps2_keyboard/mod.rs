@@ -130,6 +130,16 @@ impl Keyboard {
         !self.replies.is_empty() || !self.keys.is_empty()
     }
 
+    /// Scroll Lock, Num Lock and Caps Lock in bits 0 to 2.
+    pub(crate) fn leds(&self) -> u8 {
+        self.leds
+    }
+
+    /// Whether a key pressed now finds an empty buffer and a guest that is not busy with commands.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.scanning && self.expect == Expect::Command && !self.has_output()
+    }
+
     /// The next byte to the controller: answers go before keys.
     pub(crate) fn take(&mut self) -> Option<u8> {
         let byte = self.replies.pop_front().or_else(|| self.keys.pop_front())?;

@@ -127,6 +127,14 @@ pub(crate) fn text_screen(board: &mut Board) -> Option<TextScreen> {
     board.on_chip(|vga: &mut Vga, _| vga.text_screen()).flatten()
 }
 
+pub(crate) fn keyboard_leds(board: &mut Board) -> u8 {
+    board.on_chip(|controller: &mut I8042, _| controller.leds()).unwrap_or(0)
+}
+
+pub(crate) fn keyboard_is_idle(board: &mut Board) -> bool {
+    board.on_chip(|controller: &mut I8042, _| controller.keyboard_is_idle()).unwrap_or(false)
+}
+
 /// How many more bytes COM1 can take from the host.
 pub(crate) fn serial_room(board: &mut Board) -> usize {
     board.on_chip(|serial: &mut Ns16550a, _| serial.host_room()).unwrap_or(0)
