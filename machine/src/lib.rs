@@ -32,4 +32,4 @@ pub use snapshot::{RestoreMachineError, SaveError, SavedMachine};
 
 /// What the host side of a machine has to name of the chips.
 pub use devices::disk::{Disk, DiskError};
-pub use devices::vga::{Cell, Cursor, TextScreen};
+pub use devices::vga::{Cell, Cursor, Drawn, Picture, TextScreen};

@@ -194,6 +194,12 @@ impl Machine {
         pc::sockets::keyboard_is_idle(&mut self.board)
     }
 
+    /// Brings a picture of the monitor up to date; what the guest sees does not change. A picture may be drawn as
+    /// often or as rarely as its owner likes.
+    pub fn draw(&mut self, picture: &mut devices::vga::Picture) -> devices::vga::Drawn {
+        pc::sockets::draw(&mut self.board, picture)
+    }
+
     /// How many more bytes ([`HostEvent::Serial`]) COM1 can take before some are lost.
     pub fn serial_room(&mut self) -> usize {
         pc::sockets::serial_room(&mut self.board)

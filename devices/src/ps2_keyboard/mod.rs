@@ -304,7 +304,7 @@ impl Keyboard {
 
     fn modifiers(&self) -> Modifiers {
         let held = |keys: &[u16]| keys.iter().any(|&key| self.held.contains(place(key)));
-        Modifiers { shift_or_ctrl: held(&[0x2A, 0x36, 0x1D, 0xE01D]), alt: held(&[0x38, 0xE038]) }
+        Modifiers { shift: held(&[0x2A, 0x36]), ctrl: held(&[0x1D, 0xE01D]), alt: held(&[0x38, 0xE038]) }
     }
 
     fn repeats(&self, key: u16) -> bool {

@@ -1,26 +1,37 @@
 //! VGA: IBM PS/2 Video Subsystem with 256 KiB of display memory.
 //!
 //! Follows the "IBM Personal System/2 Hardware Interface Technical Reference", "Video Subsystem" (1988), and
-//! where that is silent the FreeVGA project's "VGA/SVGA Video Programming Information". Complete as far as
-//! software sees registers and memory; the picture is offered as text cells only ([`Vga::text_screen`]),
-//! graphics modes are kept but not drawn, and a split screen (line compare) is not shown in the cells.
+//! where that is silent the FreeVGA project's "VGA/SVGA Video Programming Information". The picture is offered
+//! as pixels ([`Vga::draw`]), in text modes also as cells ([`Vga::text_screen`], without a split screen). The
+//! overscan border, cursor and display enable skew, and the shift load rates are left out.
 //!
 //! Region 0: ports 3B0h-3DFh. Region 1 ([`Space::Memory`]): A0000h-BFFFFh. Region 2, the Bochs VBE index and
 //! data ports, does not answer: there are no VBE modes, and SeaVGABIOS takes the silence as "standard VGA".
 
+mod colours;
+mod dac;
+mod dots;
+mod draw;
+mod look;
 mod memory;
+mod picture;
+mod raster;
 mod registers;
 mod state;
 #[cfg(test)]
 mod tests;
 mod text;
+mod text_line;
 mod timing;
 
 use crate::bits::low8;
+use dac::Dac;
 use emu_core::{Access, BusFault, Cx, Device, Reset, RestoreError, Saved, Space, Tick, Width};
 use memory::Memory;
-use registers::{Attribute, Crtc, Dac, Graphics, Sequencer};
+use registers::{Attribute, Crtc, Graphics, Sequencer};
+use timing::HeldStart;
 
+pub use picture::{Drawn, Picture};
 pub use text::{Cell, Cursor, TextScreen};
 
 /// The port of region 0's start.
@@ -64,6 +75,7 @@ pub struct Vga {
     attribute: Attribute,
     dac: Dac,
     memory: Memory,
+    held_start: Option<HeldStart>,
 }
 
 impl Default for Vga {
@@ -84,6 +96,7 @@ impl Vga {
             attribute: Attribute::default(),
             dac: Dac::new(),
             memory: Memory::new(),
+            held_start: None,
         }
     }
 
@@ -143,10 +156,15 @@ impl Vga {
         }
     }
 
-    fn write_port(&mut self, port: Port, value: u8) {
+    fn write_port(&mut self, port: Port, value: u8, now: Tick) {
         match port {
             Port::CrtcIndex => self.crtc.index = value & Crtc::INDEX,
-            Port::CrtcData => self.crtc.write(value),
+            Port::CrtcData => {
+                if self.crtc.is_start_address() {
+                    self.hold_start(now);
+                }
+                self.crtc.write(value);
+            }
             Port::Status1 => self.feature = value & 3,
             Port::Attribute => self.attribute.write(value),
             Port::Miscellaneous => self.miscellaneous = value & 0xEF,
@@ -200,11 +218,11 @@ impl Device for Vga {
         }
     }
 
-    fn write(&mut self, at: Access, value: u64, _cx: &mut Cx<'_>) -> Result<(), BusFault> {
+    fn write(&mut self, at: Access, value: u64, cx: &mut Cx<'_>) -> Result<(), BusFault> {
         match (at.space, at.region) {
             (Space::Port, 0) => {
                 let port = self.decode(at)?;
-                self.write_port(port, low8(value));
+                self.write_port(port, low8(value), cx.now());
             }
             (Space::Memory, 1) => {
                 for index in 0..at.width.bytes() {

@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 pub(super) struct File<const N: usize>(#[serde(with = "array")] [u8; N]);
 
 /// Serde knows arrays of up to 32 elements only by size; this stores any as a sequence.
-mod array {
+pub(super) mod array {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer, const N: usize>(
+    pub(in crate::vga) fn serialize<S: Serializer, const N: usize>(
         array: &[u8; N],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         array.as_slice().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
+    pub(in crate::vga) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
         deserializer: D,
     ) -> Result<[u8; N], D::Error> {
         let bytes = Vec::<u8>::deserialize(deserializer)?;
@@ -77,6 +77,27 @@ impl Sequencer {
         self.file.get(1)
     }
 
+    /// Each character is eight dots wide, not nine.
+    pub(super) fn has_eight_dots(&self) -> bool {
+        self.clocking_mode() & 1 != 0
+    }
+
+    /// Each dot takes two clocks.
+    pub(super) fn halves_dot_clock(&self) -> bool {
+        self.clocking_mode() & 1 << 3 != 0
+    }
+
+    pub(super) fn is_screen_off(&self) -> bool {
+        self.clocking_mode() & 1 << 5 != 0
+    }
+
+    /// Where in plane 2 the fonts begin: for attributes with bit 3 clear (map B), and set (map A).
+    pub(super) fn fonts(&self) -> [u16; 2] {
+        let select = self.file.get(3);
+        let at = |low: u8, high: u8| u16::from(low & 3) << 14 | u16::from(high & 1) << 13;
+        [at(select, select >> 4), at(select >> 2, select >> 5)]
+    }
+
     pub(super) fn map_mask(&self) -> u8 {
         self.file.get(2)
     }
@@ -120,6 +141,11 @@ impl Crtc {
         self.file.set(self.index, value, &Self::WRITABLE);
     }
 
+    /// The register that a write would go to is half of the start address.
+    pub(super) fn is_start_address(&self) -> bool {
+        matches!(self.index, 0x0C | 0x0D)
+    }
+
     /// A value whose bits 8 and 9 are in the overflow register.
     fn with_overflow(&self, low: u8, bit_8: u8, bit_9: u8) -> u32 {
         let overflow = u32::from(self.file.get(0x07));
@@ -160,6 +186,44 @@ impl Crtc {
         (u32::from(maximum_scan_line & 0x1F) + 1) << (maximum_scan_line >> 7)
     }
 
+    pub(super) fn maximum_scan_line(&self) -> u8 {
+        self.file.get(0x09) & 0x1F
+    }
+
+    /// Each line is shown twice.
+    pub(super) fn double_scans(&self) -> bool {
+        self.file.get(0x09) & 0x80 != 0
+    }
+
+    pub(super) fn preset_row_scan(&self) -> u8 {
+        self.file.get(0x08) & 0x1F
+    }
+
+    pub(super) fn byte_panning(&self) -> u8 {
+        self.file.get(0x08) >> 5 & 3
+    }
+
+    pub(super) fn line_compare(&self) -> u32 {
+        let bit_9 = u32::from(self.file.get(0x09)) << 3 & 0x200;
+        let bit_8 = u32::from(self.file.get(0x07)) << 4 & 0x100;
+        bit_9 | bit_8 | u32::from(self.file.get(0x18))
+    }
+
+    pub(super) fn underline_location(&self) -> u8 {
+        self.file.get(0x14) & 0x1F
+    }
+
+    /// Mode control, bit 7: the retrace signals run.
+    pub(super) fn retraces(&self) -> bool {
+        self.file.get(0x17) & 0x80 != 0
+    }
+
+    /// The address counter counts every character clock, or every second (mode control, bit 3), or every
+    /// fourth (underline location, bit 5): the shift from clocks to counts.
+    pub(super) fn counter_shift(&self) -> u32 {
+        if self.file.get(0x14) & 0x20 != 0 { 2 } else { (self.file.get(0x17) >> 3 & 1).into() }
+    }
+
     pub(super) fn start_address(&self) -> u16 {
         u16::from_be_bytes([self.file.get(0x0C), self.file.get(0x0D)])
     }
@@ -192,6 +256,19 @@ impl Crtc {
             let wrapped = if mode & 0x20 != 0 { counter >> 15 } else { counter >> 13 & 1 };
             counter << 1 | wrapped
         }
+    }
+
+    /// The display memory address of a counter value in a line of a character row. Mode control, bits 0 and 1:
+    /// the row scan counter may take the place of address bits 13 and 14, as on the CGA and the Hercules card.
+    pub(super) fn address(&self, counter: u16, scan: u8) -> u16 {
+        let mode = self.file.get(0x17);
+        let mut address = self.memory_address(counter);
+        for bit in [0, 1] {
+            if mode & 1 << bit == 0 {
+                address = address & !(1 << (13 + bit)) | u16::from(scan >> bit & 1) << (13 + bit);
+            }
+        }
+        address
     }
 }
 
@@ -250,6 +327,16 @@ impl Graphics {
         self.file.get(5) & 1 << 4 != 0
     }
 
+    /// The shift registers are loaded for CGA's 4 colours.
+    pub(super) fn shifts_pairs(&self) -> bool {
+        self.file.get(5) & 1 << 5 != 0
+    }
+
+    /// The shift registers are loaded for 256 colours.
+    pub(super) fn shifts_nibbles(&self) -> bool {
+        self.file.get(5) & 1 << 6 != 0
+    }
+
     pub(super) fn is_graphics_mode(&self) -> bool {
         self.file.get(6) & 1 != 0
     }
@@ -300,65 +387,49 @@ impl Attribute {
         }
         self.expects_data = !self.expects_data;
     }
-}
 
-/// Video DAC, 3C6h-3C9h: 256 colours of three 6-bit components.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Dac {
-    pub(super) mask: u8,
-    /// The colour that 3C9h accesses next, and which of its components.
-    index: u8,
-    component: u8,
-    /// 3C7h was the last index written.
-    reads: bool,
-    #[serde(with = "array")]
-    colours: [u8; 768],
-}
-
-impl Dac {
-    pub(super) fn new() -> Self {
-        Self { mask: 0xFF, index: 0, component: 0, reads: false, colours: [0; 768] }
+    /// The display, not the CPU, has the palette; without it the screen is dark.
+    pub(super) fn shows_palette(&self) -> bool {
+        self.index & 1 << 5 != 0
     }
 
-    /// DAC state register: 3 after 3C7h was written, 0 after 3C8h.
-    pub(super) fn state(&self) -> u8 {
-        if self.reads { 3 } else { 0 }
+    pub(super) fn palette(&self, attribute: u8) -> u8 {
+        self.file.get(attribute & 0xF)
     }
 
-    pub(super) fn write_index(&self) -> u8 {
-        self.index
+    fn mode(&self) -> u8 {
+        self.file.get(0x10)
     }
 
-    pub(super) fn set_read_index(&mut self, index: u8) {
-        (self.index, self.component, self.reads) = (index, 0, true);
+    pub(super) fn continues_line_graphics(&self) -> bool {
+        self.mode() & 1 << 2 != 0
     }
 
-    pub(super) fn set_write_index(&mut self, index: u8) {
-        (self.index, self.component, self.reads) = (index, 0, false);
+    pub(super) fn blinks(&self) -> bool {
+        self.mode() & 1 << 3 != 0
     }
 
-    pub(super) fn read(&mut self) -> u8 {
-        let place = self.step();
-        self.colours[place]
+    pub(super) fn split_stops_panning(&self) -> bool {
+        self.mode() & 1 << 5 != 0
     }
 
-    pub(super) fn write(&mut self, value: u8) {
-        let place = self.step();
-        self.colours[place] = value & 0x3F;
+    pub(super) fn has_eight_bits(&self) -> bool {
+        self.mode() & 1 << 6 != 0
     }
 
-    /// The place of the current component; moves on to the next.
-    fn step(&mut self) -> usize {
-        let place = usize::from(self.index) * 3 + usize::from(self.component);
-        self.component += 1;
-        if self.component == 3 {
-            self.component = 0;
-            self.index = self.index.wrapping_add(1);
-        }
-        place
+    pub(super) fn selects_colour_bits(&self) -> bool {
+        self.mode() & 1 << 7 != 0
     }
 
-    pub(super) fn is_legal(&self) -> bool {
-        self.component < 3 && self.colours.iter().all(|component| component & !0x3F == 0)
+    pub(super) fn plane_enable(&self) -> u8 {
+        self.file.get(0x12) & 0xF
+    }
+
+    pub(super) fn panning(&self) -> u8 {
+        self.file.get(0x13)
+    }
+
+    pub(super) fn colour_select(&self) -> u8 {
+        self.file.get(0x14)
     }
 }

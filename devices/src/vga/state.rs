@@ -1,8 +1,9 @@
 //! Saved state of the VGA, version 1.
 
 use super::Vga;
+use super::dac::Dac;
 use super::memory::Memory;
-use super::registers::{Attribute, Crtc, Dac, Graphics, Sequencer};
+use super::registers::{Attribute, Crtc, Graphics, Sequencer};
 use crate::bytes::Bytes;
 use emu_core::{RestoreError, Saved};
 use serde::{Deserialize, Serialize};
@@ -25,8 +26,18 @@ struct StateV1 {
 }
 
 pub(super) fn save(vga: &Vga) -> Saved {
-    let Vga { miscellaneous, feature, subsystem_enable, sequencer, crtc, graphics, attribute, dac, memory } =
-        vga;
+    let Vga {
+        miscellaneous,
+        feature,
+        subsystem_enable,
+        sequencer,
+        crtc,
+        graphics,
+        attribute,
+        dac,
+        memory,
+        held_start: _, // in force for less than a frame
+    } = vga;
     let state = StateV1 {
         miscellaneous: *miscellaneous,
         feature: *feature,
@@ -71,7 +82,17 @@ pub(super) fn restore(vga: &mut Vga, saved: &Saved) -> Result<(), RestoreError> 
     }
     let memory =
         Memory::from_bytes(&memory, latches).ok_or(RestoreError::Value("size of the VGA display memory"))?;
-    *vga =
-        Vga { miscellaneous, feature, subsystem_enable, sequencer, crtc, graphics, attribute, dac, memory };
+    *vga = Vga {
+        miscellaneous,
+        feature,
+        subsystem_enable,
+        sequencer,
+        crtc,
+        graphics,
+        attribute,
+        dac,
+        memory,
+        held_start: None,
+    };
     Ok(())
 }

@@ -2,26 +2,59 @@
 
 use super::Vga;
 use emu_core::Tick;
+use serde::{Deserialize, Serialize};
+
+/// A start address that stays in force until the end of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HeldStart {
+    frame: u64,
+    address: u16,
+}
 
 impl Vga {
     /// The dot clock as kHz: 25.175 or 28.322 MHz (miscellaneous output register, bits 3:2), or half of it.
     fn dot_clock(&self) -> u32 {
-        /// Clocking mode register, bit 3: each dot takes two clocks.
-        const HALF: u8 = 1 << 3;
         let clock = if self.miscellaneous >> 2 & 3 == 1 { 28_322 } else { 25_175 };
-        if self.sequencer.clocking_mode() & HALF != 0 { clock / 2 } else { clock }
+        if self.sequencer.halves_dot_clock() { clock / 2 } else { clock }
     }
 
     /// Dots in a character clock: 8 or 9.
-    fn cell_dots(&self) -> u32 {
-        if self.sequencer.clocking_mode() & 1 != 0 { 8 } else { 9 }
+    pub(super) fn cell_dots(&self) -> u32 {
+        if self.sequencer.has_eight_dots() { 8 } else { 9 }
+    }
+
+    /// Character clocks since power-on.
+    fn columns_since_power_on(&self, now: Tick) -> u128 {
+        // One dot lasts 63 000 000 / kHz Ticks, not a whole number: multiply first.
+        let dots = u128::from(now.0) * u128::from(self.dot_clock()) / 63_000_000;
+        dots / u128::from(self.cell_dots())
+    }
+
+    /// Vertical retraces since power-on, if the timing had always been this.
+    pub(super) fn frame(&self, now: Tick) -> u64 {
+        let lines = self.columns_since_power_on(now) / u128::from(self.crtc.horizontal_total());
+        let total = u128::from(self.crtc.vertical_total());
+        let before_retrace = u128::from(self.crtc.vertical_retrace_start()).min(total);
+        u64::try_from((lines + total - before_retrace) / total).unwrap_or(u64::MAX)
+    }
+
+    /// The start address in force: the retrace takes it over.
+    pub(super) fn shown_start(&self, now: Tick) -> u16 {
+        match self.held_start {
+            Some(HeldStart { frame, address }) if frame == self.frame(now) => address,
+            _ => self.crtc.start_address(),
+        }
+    }
+
+    /// The start address is about to change: the present frame keeps the one it has.
+    pub(super) fn hold_start(&mut self, now: Tick) {
+        let address = self.shown_start(now);
+        self.held_start = Some(HeldStart { frame: self.frame(now), address });
     }
 
     /// The beam's character column and line.
     fn beam(&self, now: Tick) -> (u32, u32) {
-        // One dot lasts 63 000 000 / kHz Ticks, not a whole number: multiply first.
-        let dots = u128::from(now.0) * u128::from(self.dot_clock()) / 63_000_000;
-        let columns = dots / u128::from(self.cell_dots());
+        let columns = self.columns_since_power_on(now);
         let total = u128::from(self.crtc.horizontal_total());
         let lines = columns / total;
         let small = |value: u128| u32::try_from(value).unwrap_or(0);

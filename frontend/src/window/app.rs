@@ -13,7 +13,7 @@ use super::{Looks, clipboard, overlay, screenshot};
 use crate::escape::Wish;
 use crate::inbox::{Happening, Poster};
 use crate::screen::keys as strokes;
-use anyhow::{Error, anyhow};
+use anyhow::Error;
 use emu_core::HostEvent;
 use screen::Screen;
 use std::path::Path;
@@ -326,10 +326,14 @@ impl ApplicationHandler<Signal> for App {
             }
             WindowEvent::Focused(false) => self.left(),
             // A key that was down before the window got the focus is not meant for the guest.
-            WindowEvent::KeyboardInput { event, is_synthetic, .. } if !(is_synthetic && event.state.is_pressed()) => {
+            WindowEvent::KeyboardInput { event, is_synthetic, .. }
+                if !(is_synthetic && event.state.is_pressed()) =>
+            {
                 self.key(event.physical_key, event.state.is_pressed());
             }
-            WindowEvent::MouseInput { state: ElementState::Pressed, .. } if !self.mouse.grabbed => self.grab(true),
+            WindowEvent::MouseInput { state: ElementState::Pressed, .. } if !self.mouse.grabbed => {
+                self.grab(true)
+            }
             WindowEvent::MouseInput { button, state, .. } => {
                 self.hand_on_mouse();
                 self.mouse.button(button, state.is_pressed());

@@ -8,7 +8,7 @@ use super::host_key::HostKey;
 use winit::keyboard::KeyCode as K;
 
 #[rustfmt::skip]
-const CODES: [(K, u16); 123] = [
+const CODES: [(K, u16); 120] = [
     (K::Escape, 0x01), (K::Digit1, 0x02), (K::Digit2, 0x03), (K::Digit3, 0x04), (K::Digit4, 0x05),
     (K::Digit5, 0x06), (K::Digit6, 0x07), (K::Digit7, 0x08), (K::Digit8, 0x09), (K::Digit9, 0x0A),
     (K::Digit0, 0x0B), (K::Minus, 0x0C), (K::Equal, 0x0D), (K::Backspace, 0x0E), (K::Tab, 0x0F),
@@ -45,7 +45,10 @@ fn code(key: K) -> Option<u16> {
 /// What a key of the host comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    Guest { code: u16, pressed: bool },
+    Guest {
+        code: u16,
+        pressed: bool,
+    },
     Command(Command),
     /// The host key went down and up again with nothing in between.
     HostKeyAlone,

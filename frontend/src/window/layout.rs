@@ -22,12 +22,7 @@ pub enum Scaling {
 const DEPARTURE: usize = 36;
 
 /// Places a picture of `size`, `aspect.0` wide and `aspect.1` high on a monitor, in the middle of `area`.
-pub fn place(
-    area: (usize, usize),
-    size: (usize, usize),
-    aspect: (usize, usize),
-    scaling: Scaling,
-) -> Rect {
+pub fn place(area: (usize, usize), size: (usize, usize), aspect: (usize, usize), scaling: Scaling) -> Rect {
     let whole = || whole(area, size, aspect);
     let (width, height) = match scaling {
         Scaling::Whole => whole().unwrap_or_else(|| fitted(area, aspect)),

@@ -8,6 +8,7 @@
 mod app;
 mod clipboard;
 mod command;
+mod font;
 mod frame;
 mod glass;
 mod host_key;
@@ -60,10 +61,11 @@ pub fn around<R: Send>(looks: Looks, session: impl FnOnce(Glass) -> Result<R> + 
     let (glass, pane) = glass::pair(event_loop.create_proxy());
     let closes = Closes(event_loop.create_proxy());
     thread::scope(|scope| {
-        let behind = Builder::new().name("session".into()).stack_size(STACK).spawn_scoped(scope, move || {
-            let _closes = closes;
-            session(glass)
-        })?;
+        let behind =
+            Builder::new().name("session".into()).stack_size(STACK).spawn_scoped(scope, move || {
+                let _closes = closes;
+                session(glass)
+            })?;
         let mut app = App::new(pane, looks);
         let shown = event_loop.run_app(&mut app);
         app.end();

@@ -4,7 +4,7 @@ use super::command;
 use super::glass::Status;
 use super::host_key::HostKey;
 use super::layout::Rect;
-use super::text::{CELL, Canvas, Ink};
+use super::text::{Canvas, Ink};
 
 /// The height of the status line.
 pub const BAR: usize = 20;
@@ -30,11 +30,8 @@ impl Bar<'_> {
     pub fn line(&self, columns: usize) -> String {
         let left = self.machine();
         let host = self.host_key.name();
-        let right = if self.grabbed {
-            format!("{host} takes the mouse back")
-        } else {
-            format!("{host} + F1: help")
-        };
+        let right =
+            if self.grabbed { format!("{host} takes the mouse back") } else { format!("{host} + F1: help") };
         let space = columns.saturating_sub(left.chars().count() + right.chars().count());
         let line = if space == 0 { left } else { format!("{left}{}{right}", " ".repeat(space)) };
         line.chars().take(columns).collect()
@@ -52,41 +49,49 @@ impl Bar<'_> {
     }
 
     pub fn draw(&self, canvas: &mut Canvas<'_>) {
-        let y = canvas.height.saturating_sub(BAR);
-        canvas.fill(Rect { x: 0, y, width: canvas.width, height: BAR }, BAR_INK.ground);
-        let line = self.line(canvas.width.saturating_sub(2 * MARGIN) / CELL.0);
-        canvas.text(MARGIN, y + (BAR - CELL.1) / 2, &line, BAR_INK);
+        let (width, cell) = (canvas.width(), canvas.cell());
+        let y = canvas.height().saturating_sub(BAR);
+        canvas.fill(Rect { x: 0, y, width, height: BAR }, BAR_INK.ground);
+        let line = self.line(width.saturating_sub(2 * MARGIN) / cell.0);
+        canvas.text(MARGIN, y + (BAR - cell.1) / 2, &line, BAR_INK.text);
     }
 }
 
 /// A message, over the lower edge of the picture; long ones are broken into lines.
 pub fn message(canvas: &mut Canvas<'_>, bar: usize, text: &str) {
-    let columns = (canvas.width.saturating_sub(4 * MARGIN) / CELL.0).max(1);
+    let columns = (canvas.width().saturating_sub(4 * MARGIN) / canvas.cell().0).max(1);
     let lines = broken(text, columns);
-    let (width, height) = box_size(&lines);
-    let x = canvas.width.saturating_sub(width) / 2;
-    let y = canvas.height.saturating_sub(bar + height + MARGIN);
+    let (width, height) = box_size(canvas, &lines);
+    let x = canvas.width().saturating_sub(width) / 2;
+    let y = canvas.height().saturating_sub(bar + height + MARGIN);
     panel(canvas, (x, y), &lines, MESSAGE_INK);
 }
 
 /// The help, in the middle.
 pub fn help(canvas: &mut Canvas<'_>, host_key: HostKey) {
     let lines = command::help(host_key);
-    let (width, height) = box_size(&lines);
-    let place = (canvas.width.saturating_sub(width) / 2, canvas.height.saturating_sub(height) / 2);
+    let (width, height) = box_size(canvas, &lines);
+    let place = (canvas.width().saturating_sub(width) / 2, canvas.height().saturating_sub(height) / 2);
     panel(canvas, place, &lines, HELP_INK);
 }
 
-fn box_size(lines: &[String]) -> (usize, usize) {
+fn box_size(canvas: &Canvas<'_>, lines: &[String]) -> (usize, usize) {
     let longest = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
-    (longest * CELL.0 + 2 * MARGIN, lines.len() * CELL.1 + 2 * MARGIN)
+    let (across, down) = pitch(canvas);
+    (longest * across + 2 * MARGIN, lines.len() * down + 2 * MARGIN)
+}
+
+/// From one character to the next, and from one line to the next.
+fn pitch(canvas: &Canvas<'_>) -> (usize, usize) {
+    let (across, down) = canvas.cell();
+    (across, down + down / 4)
 }
 
 fn panel(canvas: &mut Canvas<'_>, (x, y): (usize, usize), lines: &[String], ink: Ink) {
-    let (width, height) = box_size(lines);
+    let (width, height) = box_size(canvas, lines);
     canvas.fill(Rect { x, y, width, height }, ink.ground);
     for (index, line) in lines.iter().enumerate() {
-        canvas.text(x + MARGIN, y + MARGIN + index * CELL.1, line, ink);
+        canvas.text(x + MARGIN, y + MARGIN + index * pitch(canvas).1, line, ink.text);
     }
 }
 
@@ -118,8 +123,7 @@ mod tests {
 
     #[test]
     fn the_status_line_says_how_the_machine_is_doing() {
-        let status =
-            Status { engine: "auto".into(), mips: 123, seconds: 3723, leds: 0b110, paused: false };
+        let status = Status { engine: "auto".into(), mips: 123, seconds: 3723, leds: 0b110, paused: false };
         let line = bar(&status).line(70);
         assert!(line.starts_with("auto  123 MIPS  1:02:03 NUM CAPS  "), "{line}");
         assert!(line.ends_with("Right Ctrl + F1: help") && line.len() == 70);
@@ -142,7 +146,7 @@ mod tests {
         let status = Status::default();
         for (width, height) in [(0, 0), (1, 1), (7, 300), (300, 7), (640, 480)] {
             let mut pixels = vec![0; width * height];
-            let mut canvas = Canvas { pixels: &mut pixels, width, height };
+            let mut canvas = Canvas::new(&mut pixels, width, height);
             bar(&status).draw(&mut canvas);
             message(&mut canvas, BAR, "a message that is somewhat longer");
             help(&mut canvas, HostKey::Pause);

@@ -47,10 +47,16 @@ fn png(frame: &Frame) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn frame(width: usize, pixels: Vec<u32>) -> Frame {
+        let mut frame = Frame::default();
+        (frame.width, frame.height, frame.pixels) = (width, 1, pixels);
+        frame
+    }
+
     #[test]
     fn pictures_come_back_and_files_are_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
-        let frame = Frame { width: 2, height: 1, pixels: vec![0x0012_3456, 0x00FF_0080], ..Frame::default() };
+        let frame = frame(2, vec![0x0012_3456, 0x00FF_0080]);
         let first = save(&frame, folder.path()).unwrap();
         assert_ne!(save(&frame, folder.path()).unwrap(), first);
         let file = std::io::BufReader::new(std::fs::File::open(first).unwrap());
@@ -64,7 +70,7 @@ mod tests {
     #[test]
     fn what_cannot_be_saved_is_said() {
         assert!(save(&Frame::default(), Path::new("/")).is_err());
-        let frame = Frame { width: 1, height: 1, pixels: vec![0], ..Frame::default() };
+        let frame = frame(1, vec![0]);
         let error = save(&frame, Path::new("/nonexistent")).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/posada-1.png"), "{error}");
     }

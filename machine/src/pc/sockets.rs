@@ -22,7 +22,7 @@ use devices::piix3::Piix3;
 use devices::piix3_ide::Piix3Ide;
 use devices::piix4_pm::Piix4Pm;
 use devices::port92::Port92;
-use devices::vga::{TextScreen, Vga};
+use devices::vga::{Drawn, Picture, TextScreen, Vga};
 use emu_core::Device;
 use emu_core::isa::cpuid;
 
@@ -133,6 +133,10 @@ pub(crate) fn keyboard_leds(board: &mut Board) -> u8 {
 
 pub(crate) fn keyboard_is_idle(board: &mut Board) -> bool {
     board.on_chip(|controller: &mut I8042, _| controller.keyboard_is_idle()).unwrap_or(false)
+}
+
+pub(crate) fn draw(board: &mut Board, picture: &mut Picture) -> Drawn {
+    board.on_chip(|vga: &mut Vga, cx| vga.draw(picture, cx.now())).unwrap_or_default()
 }
 
 /// How many more bytes COM1 can take from the host.

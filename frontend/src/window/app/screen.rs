@@ -58,7 +58,7 @@ impl Screen {
             return Ok(()); // the size has changed in between; another redraw comes
         }
         buffer.copy_from_slice(pixels);
-        overlay(&mut Canvas { pixels: &mut buffer, width, height });
+        overlay(&mut Canvas::new(&mut buffer, width, height));
         self.window.pre_present_notify();
         buffer.present().map_err(|error| unusable(&error))
     }

@@ -1,6 +1,9 @@
 use super::*;
 use crate::bench::Bench;
 
+mod modes;
+mod pictures;
+
 type VgaBench = Bench<Vga>;
 
 impl VgaBench {
