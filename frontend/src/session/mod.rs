@@ -256,6 +256,8 @@ impl<'a> Session<'a> {
             Happening::Repaint => self.console.repaint(),
             Happening::Received(bytes) => self.post(bytes.into_iter().map(HostEvent::Serial)),
             Happening::Typed(bytes) => return self.typed(&bytes),
+            // What a paused machine is told, it would only see when it goes on: all at once, and too late.
+            Happening::Host(event) if self.paused && !is_release(&event) => {}
             Happening::Host(event) => self.post([event]),
             Happening::Wish(wish) => return self.wish(wish),
             Happening::Pause => self.paused = !self.paused,
@@ -328,6 +330,13 @@ impl<'a> Session<'a> {
             eprintln!("posada: {end}after {time} s of guest time and {instructions} instructions");
         }
     }
+}
+
+fn is_release(event: &HostEvent) -> bool {
+    matches!(
+        event,
+        HostEvent::Key { pressed: false, .. } | HostEvent::Mouse { buttons: 0, dx: 0, dy: 0, wheel: 0 }
+    )
 }
 
 /// A script's eyes and fingers.

@@ -141,7 +141,7 @@ impl App {
         if screen.size() != self.view.size() {
             self.view.arrange(screen.size(), bar_height, &self.frame, self.scaling);
         }
-        let bar = overlay::Bar { status: &self.status, grabbed: self.mouse.grabbed, host_key };
+        let bar = overlay::Bar { status: &self.status, grabbed: self.mouse.is_grabbed(), host_key };
         let presented = screen.present(&self.view.pixels, |canvas| {
             if bar_height > 0 {
                 bar.draw(canvas);
@@ -216,14 +216,14 @@ impl App {
     /// Gives the mouse to the guest, or takes it back.
     fn grab(&mut self, grabbed: bool) {
         let Some(screen) = &self.screen else { return };
-        if grabbed == self.mouse.grabbed {
+        if grabbed == self.mouse.is_grabbed() {
             return;
         }
-        if grabbed && let Err(error) = screen.grab() {
-            return self.say(format!("the mouse cannot be caught: {error}"));
-        }
         if grabbed {
-            self.mouse.grabbed = true;
+            match screen.grab() {
+                Ok(hold) => self.mouse.grab(hold),
+                Err(error) => return self.say(format!("the mouse cannot be caught: {error}")),
+            }
         } else {
             screen.release();
             self.mouse.let_go();
@@ -233,9 +233,18 @@ impl App {
         self.title();
     }
 
+    fn pointer(&mut self, at: (f64, f64)) {
+        let Some(screen) = &self.screen else { return };
+        let size = screen.size();
+        let count = |n: usize| u32::try_from(n).map_or(0.0, f64::from);
+        if let Some(place) = self.mouse.pointer(at, (count(size.0), count(size.1))) {
+            screen.put_pointer(place);
+        }
+    }
+
     fn title(&self) {
         if let Some(screen) = &self.screen {
-            let mouse = if self.mouse.grabbed {
+            let mouse = if self.mouse.is_grabbed() {
                 format!(" - {} takes the mouse back", self.keys.host_key().name())
             } else {
                 String::new()
@@ -325,15 +334,17 @@ impl ApplicationHandler<Signal> for App {
                 }
             }
             WindowEvent::Focused(false) => self.left(),
-            // A key that was down before the window got the focus is not meant for the guest.
+            // A key that was down before the window got the focus is not meant for the guest; nor are the host's
+            // repetitions, the guest's keyboard has its own.
             WindowEvent::KeyboardInput { event, is_synthetic, .. }
-                if !(is_synthetic && event.state.is_pressed()) =>
+                if !event.state.is_pressed() || !(is_synthetic || event.repeat) =>
             {
                 self.key(event.physical_key, event.state.is_pressed());
             }
-            WindowEvent::MouseInput { state: ElementState::Pressed, .. } if !self.mouse.grabbed => {
+            WindowEvent::MouseInput { state: ElementState::Pressed, .. } if !self.mouse.is_grabbed() => {
                 self.grab(true)
             }
+            WindowEvent::CursorMoved { position, .. } => self.pointer((position.x, position.y)),
             WindowEvent::MouseInput { button, state, .. } => {
                 self.hand_on_mouse();
                 self.mouse.button(button, state.is_pressed());
@@ -353,6 +364,11 @@ impl ApplicationHandler<Signal> for App {
         if let DeviceEvent::MouseMotion { delta } = event {
             self.mouse.moved(delta);
         }
+    }
+
+    /// The window goes before the connection to the window system does.
+    fn exiting(&mut self, _event_loop: &ActiveEventLoop) {
+        self.screen = None;
     }
 
     fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {

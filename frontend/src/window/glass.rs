@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use winit::event_loop::EventLoopProxy;
 
 /// The machine's picture is not looked at more often than this.
-pub const BETWEEN_PICTURES: Duration = Duration::from_millis(16);
+pub const BETWEEN_PICTURES: Duration = Duration::from_millis(17);
 
 /// How often the status is told.
 const BETWEEN_STATUS: Duration = Duration::from_secs(1);

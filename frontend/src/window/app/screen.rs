@@ -1,11 +1,12 @@
 //! The window itself: what it asks of the window system.
 
+use super::super::mouse::Hold;
 use super::super::text::Canvas;
 use anyhow::{Error, Result, anyhow};
 use softbuffer::{Context, SoftBufferError, Surface};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use winit::dpi::PhysicalSize;
+use winit::dpi::{PhysicalPosition, PhysicalSize};
 use winit::error::ExternalError;
 use winit::event_loop::ActiveEventLoop;
 use winit::window::{CursorGrabMode, Fullscreen, Window};
@@ -77,11 +78,18 @@ impl Screen {
     }
 
     /// Hides the pointer and keeps it in the window: Wayland can lock it, X11 confine it.
-    pub(super) fn grab(&self) -> Result<(), ExternalError> {
-        let lock = self.window.set_cursor_grab(CursorGrabMode::Locked);
-        lock.or_else(|_| self.window.set_cursor_grab(CursorGrabMode::Confined))?;
+    pub(super) fn grab(&self) -> Result<Hold, ExternalError> {
+        let lock = self.window.set_cursor_grab(CursorGrabMode::Locked).map(|()| Hold::Locked);
+        let confine = || self.window.set_cursor_grab(CursorGrabMode::Confined).map(|()| Hold::Confined);
+        let hold = lock.or_else(|_| confine())?;
         self.window.set_cursor_visible(false);
-        Ok(())
+        Ok(hold)
+    }
+
+    /// Puts the pointer there.
+    pub(super) fn put_pointer(&self, (x, y): (f64, f64)) {
+        // Where it cannot be put it stops at the edge, and the person can still take it back.
+        let _ = self.window.set_cursor_position(PhysicalPosition::new(x, y));
     }
 
     pub(super) fn release(&self) {
