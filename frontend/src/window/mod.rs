@@ -24,7 +24,7 @@ mod view;
 pub use glass::Glass;
 pub use host_key::HostKey;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use app::App;
 use glass::Signal;
 use std::panic::resume_unwind;
@@ -55,9 +55,12 @@ impl Drop for Closes {
 /// # Errors
 /// There is no screen to open a window on, or the session's own.
 pub fn around<R: Send>(looks: Looks, session: impl FnOnce(Glass) -> Result<R> + Send) -> Result<R> {
-    let event_loop = EventLoop::<Signal>::with_user_event().build().context(
-        "there is no screen to open a window on (neither WAYLAND_DISPLAY nor DISPLAY leads to one); use --display text or none",
-    )?;
+    // What winit says besides names a line of its sources.
+    let event_loop = EventLoop::<Signal>::with_user_event().build().map_err(|_| {
+        anyhow!(
+            "there is no screen to open a window on (neither WAYLAND_DISPLAY nor DISPLAY leads to one); use --display text or none"
+        )
+    })?;
     let (glass, pane) = glass::pair(event_loop.create_proxy());
     let closes = Closes(event_loop.create_proxy());
     thread::scope(|scope| {
