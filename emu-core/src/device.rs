@@ -79,7 +79,7 @@ pub enum HostEvent {
     Serial(u8),
     /// A key: set-1 make code (with E0h in the high byte for extended keys), pressed or released.
     Key { code: u16, pressed: bool },
-    /// Relative mouse movement, wheel and buttons (bit 0 left, 1 right, 2 middle).
+    /// Relative mouse movement, wheel and buttons (bit 0 left, 1 right, 2 middle, 3 fourth, 4 fifth).
     Mouse { dx: i16, dy: i16, wheel: i8, buttons: u8 },
     /// The ACPI power button.
     PowerButton,

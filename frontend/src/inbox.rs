@@ -1,9 +1,11 @@
 //! What reaches the session from outside the machine: typing, cables, signals. Each has a thread of its own; all of
 //! them put what happened into one channel and make the machine's run return.
 
+use crate::escape::Wish;
 use crate::serial::Cable;
 use crate::terminal;
 use anyhow::{Context, Result};
+use emu_core::HostEvent;
 use machine::Handle;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
@@ -19,6 +21,16 @@ pub enum Happening {
     Received(Vec<u8>),
     /// The program should end.
     Signal(i32),
+    /// From the window: a key, or the mouse.
+    Host(HostEvent),
+    /// From the window: what the person there wants.
+    Wish(Wish),
+    /// From the window: stop the machine, or let it go on.
+    Pause,
+    /// A text to be typed at the keyboard.
+    Paste(String),
+    /// Something that a person asked for has not come about, and why.
+    Trouble(String),
     /// The terminal has another size, or was used by another program.
     Repaint,
 }
@@ -42,6 +54,7 @@ impl Poster {
 /// The receiving side.
 pub struct Inbox {
     from: Receiver<Happening>,
+    poster: Poster,
 }
 
 impl Inbox {
@@ -52,9 +65,15 @@ impl Inbox {
         listen_to_signals(poster.clone()).context("cannot listen to signals")?;
         cable.listen(poster.clone())?;
         if typing {
+            let poster = poster.clone();
             thread::spawn(move || listen_to_input(&poster));
         }
-        Ok(Self { from })
+        Ok(Self { from, poster })
+    }
+
+    /// For those who have something to post.
+    pub fn poster(&self) -> Poster {
+        self.poster.clone()
     }
 
     pub fn next(&self) -> Option<Happening> {

@@ -19,6 +19,7 @@ mod serial;
 mod session;
 mod terminal;
 mod watch;
+mod window;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};

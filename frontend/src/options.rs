@@ -3,6 +3,7 @@
 use crate::boot::{Boot, Firmware};
 use crate::engines::{EngineChoice, Which};
 use crate::image::{self, Chosen};
+use crate::window::HostKey;
 use crate::{conform, lockstep, quantity};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -16,6 +17,8 @@ Examples:
     posada run --kernel vmlinuz --initrd initramfs.cpio.gz --append 'console=ttyS0'
   Boot a disk image and show its text screen:
     posada run --disk disk.img --display text
+  The same in a window:
+    posada run --disk disk.img --display window
   Stop here, go on there:
     posada run --kernel vmlinuz --initrd initrd --save shell.state     (Ctrl-A s, Ctrl-A x)
     posada run --restore shell.state
@@ -131,12 +134,15 @@ pub struct Pc {
 #[derive(Args)]
 #[command(next_help_heading = "Console")]
 pub struct Console {
-    /// Where the first serial port goes: stdio, file:PATH, pty or none [default: stdio; none with --display text]
+    /// Where the first serial port goes: stdio, file:PATH, pty or none [default: stdio; none if there is a display]
     #[arg(long, value_name = "WHERE")]
     pub serial: Option<Serial>,
-    /// Whether to show the PC's text screen in this terminal
+    /// Where to show the PC's screen
     #[arg(long, value_enum, default_value_t = Display::None)]
     pub display: Display,
+    /// The key that commands the window of --display window
+    #[arg(long, value_enum, default_value_t)]
+    pub host_key: HostKey,
     /// Write what the firmware says on its debug port (402h) to this file
     #[arg(long, value_name = "FILE")]
     pub debugcon: Option<PathBuf>,
@@ -221,8 +227,10 @@ impl Observe {
 pub enum Display {
     /// No screen
     None,
-    /// The text screen, live, with keyboard
+    /// The text screen, live, with keyboard, in this terminal
     Text,
+    /// A window, with keyboard and mouse
+    Window,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

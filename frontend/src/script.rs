@@ -37,6 +37,14 @@ enum Step {
     Off,
 }
 
+/// The PC as the script sees it.
+pub trait Desk {
+    /// The text screen, if text is on it.
+    fn screen(&mut self) -> Option<TextScreen>;
+    /// Whether a key pressed now will not be lost.
+    fn takes_keys(&mut self) -> bool;
+}
+
 /// What the script wants done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -114,7 +122,7 @@ impl Script {
     }
 
     /// The next thing to do at guest time `now`; asked again until it is `Waiting`, `Done` or `Failed`.
-    pub fn next(&mut self, now: Tick, mut screen: impl FnMut() -> Option<TextScreen>) -> Progress {
+    pub fn next(&mut self, now: Tick, desk: &mut dyn Desk) -> Progress {
         while let Some(line) = self.lines.front() {
             let waited = now.saturating_sub(*self.since.get_or_insert(now));
             let watch = &mut self.watch;
@@ -122,14 +130,17 @@ impl Script {
                 Step::Expect(text) => {
                     (watch.get_or_insert_with(|| Watch::new(text.clone())).read(&mut self.unread), None)
                 }
-                Step::Screen(text) => (screen().is_some_and(|screen| shows(&screen, text)), None),
+                Step::Screen(text) => (desk.screen().is_some_and(|screen| shows(&screen, text)), None),
                 Step::Wait(span) => (waited >= *span, None),
                 Step::Off => (false, None),
                 Step::Within(span) => {
                     self.patience = *span;
                     (true, None)
                 }
-                Step::Key(events) => (waited >= BETWEEN_KEYS, Some(Action::Post(events.clone()))),
+                Step::Key(events) => {
+                    let ready = waited >= BETWEEN_KEYS && desk.takes_keys();
+                    (ready, Some(Action::Post(events.clone())))
+                }
                 Step::Send(text) => (true, Some(Action::Post(text.bytes().map(HostEvent::Serial).collect()))),
                 Step::PowerButton => (true, Some(Action::Post(vec![HostEvent::PowerButton]))),
                 Step::Save(path) => (true, Some(Action::Save(path.clone()))),
@@ -191,6 +202,7 @@ fn steps(word: &str, rest: &str) -> Result<Vec<Step>, String> {
         "send" => vec![Step::Send(format!("{rest}\r"))],
         "type" => vec![Step::Send(text()?)],
         "key" => keys_named(&text()?)?,
+        "keyboard" => keys_of(&text()?)?,
         "wait" => vec![Step::Wait(span(rest)?)],
         "within" => vec![Step::Within(span(rest)?)],
         "save" => vec![Step::Save(text()?.into())],
@@ -203,7 +215,7 @@ fn steps(word: &str, rest: &str) -> Result<Vec<Step>, String> {
         "off" => bare(Step::Off)?,
         _ => {
             return Err(format!(
-                "`{word}` is not a step; the steps are expect, screen, send, type, key, wait, within, save, engine, cdrom, floppy, eject, power-button, reset and off"
+                "`{word}` is not a step; the steps are expect, screen, send, type, key, keyboard, wait, within, save, engine, cdrom, floppy, eject, power-button, reset and off"
             ));
         }
     })
@@ -227,6 +239,14 @@ fn keys_named(names: &str) -> Result<Vec<Step>, String> {
     names.split_whitespace().map(|name| Ok(Step::Key(stroke(name)?.events()))).collect()
 }
 
+fn keys_of(text: &str) -> Result<Vec<Step>, String> {
+    let stroke = |character: char| {
+        let stroke = u8::try_from(character).ok().filter(u8::is_ascii).and_then(keys::of_character);
+        stroke.ok_or_else(|| format!("there is no key for `{character}`"))
+    };
+    text.chars().map(|character| Ok(Step::Key(stroke(character)?.events()))).collect()
+}
+
 fn shows(screen: &TextScreen, text: &str) -> bool {
     paint::lines(screen)
         .any(|line| line.iter().map(|cell| cp437::to_unicode(cell.ch)).collect::<String>().contains(text))
@@ -236,32 +256,65 @@ fn shows(screen: &TextScreen, text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn none() -> Option<TextScreen> {
-        None
+    /// A PC that shows no text; whether it takes keys.
+    struct Dark(bool);
+
+    impl Desk for Dark {
+        fn screen(&mut self) -> Option<TextScreen> {
+            None
+        }
+
+        fn takes_keys(&mut self) -> bool {
+            self.0
+        }
     }
 
     #[test]
     fn expect_then_send() {
         let mut script = Script::parse("# a comment\nexpect login:\nsend root\n\nexpect #").unwrap();
-        assert_eq!(script.next(Tick(0), none), Progress::Waiting);
+        assert_eq!(script.next(Tick(0), &mut Dark(true)), Progress::Waiting);
         script.heard(b"Debian log");
-        assert_eq!(script.next(Tick(1), none), Progress::Waiting);
+        assert_eq!(script.next(Tick(1), &mut Dark(true)), Progress::Waiting);
         script.heard(b"in: # ");
         let root = b"root\r".iter().map(|&byte| HostEvent::Serial(byte)).collect();
-        assert_eq!(script.next(Tick(2), none), Progress::Act(Action::Post(root)));
-        assert_eq!(script.next(Tick(2), none), Progress::Done, "what came after `login:` was not lost");
+        assert_eq!(script.next(Tick(2), &mut Dark(true)), Progress::Act(Action::Post(root)));
+        assert_eq!(
+            script.next(Tick(2), &mut Dark(true)),
+            Progress::Done,
+            "what came after `login:` was not lost"
+        );
     }
 
     #[test]
     fn an_engine_is_chosen() {
         let mut script = Script::parse("engine jit").unwrap();
-        assert_eq!(script.next(Tick(0), none), Progress::Act(Action::Engine(EngineChoice::Jit)));
+        assert_eq!(script.next(Tick(0), &mut Dark(true)), Progress::Act(Action::Engine(EngineChoice::Jit)));
+    }
+
+    #[test]
+    fn keys_wait_until_the_guest_takes_them() {
+        let mut script = Script::parse("within 1s\nkeyboard aB").unwrap();
+        let ms = |n| Tick::MILLISECOND.times(n);
+        assert_eq!(script.next(ms(0), &mut Dark(true)), Progress::Waiting, "a typist is not that fast");
+        assert_eq!(script.next(ms(500), &mut Dark(false)), Progress::Waiting);
+        let posted = |progress| match progress {
+            Progress::Act(Action::Post(events)) => events.len(),
+            _ => 0,
+        };
+        assert_eq!(posted(script.next(ms(600), &mut Dark(true))), 2);
+        assert_eq!(script.next(ms(600), &mut Dark(true)), Progress::Waiting);
+        assert_eq!(posted(script.next(ms(630), &mut Dark(true))), 4, "with Shift");
+        assert_eq!(script.next(ms(630), &mut Dark(true)), Progress::Done);
+        let mut script = Script::parse("within 1s\nkey a").unwrap();
+        script.next(ms(0), &mut Dark(false));
+        assert!(matches!(script.next(ms(1000), &mut Dark(false)), Progress::Failed(_)));
+        assert!(Script::parse("keyboard \u{e4}").is_err());
     }
 
     #[test]
     fn media_are_changed() {
         let mut script = Script::parse("eject floppy\ncdrom second disc.iso").unwrap();
-        let mut next = || script.next(Tick(0), none);
+        let mut next = || script.next(Tick(0), &mut Dark(true));
         assert_eq!(next(), Progress::Act(Action::Change(Change::Eject(Bay::Floppy))));
         let second = Change::Insert(Bay::CdRom, "second disc.iso".into());
         assert_eq!(next(), Progress::Act(Action::Change(second)));
@@ -271,19 +324,19 @@ mod tests {
     #[test]
     fn a_text_may_take_its_time() {
         let mut script = Script::until("x");
-        assert_eq!(script.next(Tick(0), none), Progress::Waiting);
-        assert_eq!(script.next(Tick::SECOND.times(1 << 20), none), Progress::Waiting);
+        assert_eq!(script.next(Tick(0), &mut Dark(true)), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND.times(1 << 20), &mut Dark(true)), Progress::Waiting);
         script.heard(b"x");
-        assert_eq!(script.next(Tick::SECOND.times(1 << 20), none), Progress::Done);
+        assert_eq!(script.next(Tick::SECOND.times(1 << 20), &mut Dark(true)), Progress::Done);
     }
 
     #[test]
     fn patience_is_guest_time() {
         let mut script = Script::parse("within 5s\nexpect never").unwrap();
-        assert_eq!(script.next(Tick::SECOND, none), Progress::Waiting);
-        assert_eq!(script.next(Tick::SECOND.times(5), none), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND, &mut Dark(true)), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND.times(5), &mut Dark(true)), Progress::Waiting);
         let failed = Progress::Failed("script line 2, `expect never`: not in time".into());
-        assert_eq!(script.next(Tick::SECOND.times(6), none), failed);
+        assert_eq!(script.next(Tick::SECOND.times(6), &mut Dark(true)), failed);
     }
 
     #[test]

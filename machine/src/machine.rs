@@ -185,6 +185,16 @@ impl Machine {
         pc::sockets::text_screen(&mut self.board)
     }
 
+    /// The keyboard's lights: Scroll Lock, Num Lock and Caps Lock in bits 0 to 2.
+    pub fn keyboard_leds(&mut self) -> u8 {
+        pc::sockets::keyboard_leds(&mut self.board)
+    }
+
+    /// Whether the guest has taken every key from the keyboard and will take another.
+    pub fn keyboard_is_idle(&mut self) -> bool {
+        pc::sockets::keyboard_is_idle(&mut self.board)
+    }
+
     /// Brings a picture of the monitor up to date; what the guest sees does not change. A picture may be drawn as
     /// often or as rarely as its owner likes.
     pub fn draw(&mut self, picture: &mut devices::vga::Picture) -> devices::vga::Drawn {

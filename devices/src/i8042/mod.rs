@@ -2,7 +2,7 @@
 //!
 //! Follows IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller". The controller
 //! answers its own commands at once; a byte from a device takes its time on the cable. Left out: passwords (A4h says
-//! that there is none), time-out and parity errors, and the polling commands C1h and C2h.
+//! that there is none), and time-out and parity errors, which cables of this kind do not have.
 
 mod registers;
 mod state;
@@ -14,7 +14,7 @@ use crate::ps2_mouse::Mouse;
 use emu_core::{
     Access, BusFault, Cx, Device, HostEvent, Pin, Power, Reset, RestoreError, Saved, Space, Tick, TimerId,
 };
-use registers::{Command, CommandByte, OutputPort, Status};
+use registers::{Command, CommandByte, Half, OutputPort, Status};
 
 /// Output buffer full with a keyboard byte.
 pub const IRQ1: Pin = Pin(0);
@@ -61,6 +61,8 @@ pub struct I8042 {
     ram: [u8; 32],
     command_byte: CommandByte,
     a20: bool,
+    /// Commands C1h and C2h: the status register shows a half of port P1 until the next command.
+    polled: Option<Half>,
     /// The last write went to port 64h.
     command_written: bool,
     expect: Expect,
@@ -99,6 +101,7 @@ impl I8042 {
             ram: [0; 32],
             command_byte: CommandByte::FIRMWARE,
             a20: true,
+            polled: None,
             command_written: false,
             expect: Expect::Keyboard,
             output: 0,
@@ -109,13 +112,29 @@ impl I8042 {
         }
     }
 
+    /// The keyboard's lights: Scroll Lock, Num Lock and Caps Lock in bits 0 to 2.
+    pub fn leds(&self) -> u8 {
+        self.keyboard.leds()
+    }
+
+    /// Whether the guest has taken all keys and will take another: the host's cue to type on.
+    pub fn keyboard_is_idle(&self) -> bool {
+        let buffered = self.output_source == Some(Source::Keyboard) || self.answer.is_some();
+        !buffered && !self.command_byte.keyboard_disabled() && self.keyboard.is_idle()
+    }
+
     fn status(&self) -> Status {
-        Status::new()
+        let status = Status::new()
             .with_obf(self.output_source.is_some())
             .with_sys(self.command_byte.sys())
             .with_command(self.command_written)
             .with_not_inhibited(true)
-            .with_aux_obf(self.output_source == Some(Source::Mouse))
+            .with_aux_obf(self.output_source == Some(Source::Mouse));
+        match self.polled {
+            None => status,
+            Some(Half::Low) => status.with_polled(INPUT_PORT & 0x0F),
+            Some(Half::High) => status.with_polled(INPUT_PORT >> 4),
+        }
     }
 
     fn output_port(&self) -> OutputPort {
@@ -230,6 +249,7 @@ impl I8042 {
 
     fn command(&mut self, byte: u8, cx: &mut Cx<'_>) {
         self.expect = Expect::Keyboard;
+        self.polled = None;
         match Command::decode(byte) {
             Command::ReadRam(0) => self.reply(self.command_byte.into_bits()),
             Command::ReadRam(n) => self.reply(self.ram.get(usize::from(n)).copied().unwrap_or(0)),
@@ -245,6 +265,7 @@ impl I8042 {
             Command::DisableKeyboard => self.command_byte.set_keyboard_disabled(true),
             Command::EnableKeyboard => self.command_byte.set_keyboard_disabled(false),
             Command::ReadInputPort => self.reply(INPUT_PORT),
+            Command::PollInputPort(half) => self.polled = Some(half),
             Command::ReadOutputPort => self.reply(self.output_port().into_bits()),
             Command::WriteOutputPort => self.expect = Expect::OutputPort,
             Command::WriteKeyboardBuffer => self.expect = Expect::OutputBuffer(Source::Keyboard),

@@ -19,6 +19,13 @@ pub(super) struct Status {
     parity: bool,
 }
 
+impl Status {
+    /// While port P1 is polled, four of its bits take the place of bits 4 to 7.
+    pub(super) fn with_polled(self, nibble: u8) -> Self {
+        Self::from_bits(self.into_bits() & 0x0F | nibble << 4)
+    }
+}
+
 /// Controller command byte.
 #[bitfield(u8)]
 pub(super) struct CommandByte {
@@ -57,6 +64,15 @@ impl OutputPort {
         Self::new().with_not_reset(true).with_keyboard_clock(true).with_keyboard_data(true);
 }
 
+/// Half of port P1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    /// Bits 0 to 3.
+    Low,
+    /// Bits 4 to 7.
+    High,
+}
+
 /// A byte written to port 64h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
@@ -71,6 +87,7 @@ pub(super) enum Command {
     DisableKeyboard,
     EnableKeyboard,
     ReadInputPort,
+    PollInputPort(Half),
     ReadOutputPort,
     WriteOutputPort,
     WriteKeyboardBuffer,
@@ -97,6 +114,8 @@ impl Command {
             0xAD => Self::DisableKeyboard,
             0xAE => Self::EnableKeyboard,
             0xC0 => Self::ReadInputPort,
+            0xC1 => Self::PollInputPort(Half::Low),
+            0xC2 => Self::PollInputPort(Half::High),
             0xD0 => Self::ReadOutputPort,
             0xD1 => Self::WriteOutputPort,
             0xD2 => Self::WriteKeyboardBuffer,

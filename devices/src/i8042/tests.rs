@@ -291,3 +291,97 @@ fn impossible_states_are_refused() {
     assert!(bench.device.restore(&odd.save()).is_err());
     assert_eq!(bench.device.save(), before);
 }
+
+#[test]
+fn polling_shows_halves_of_the_input_port() {
+    let mut bench = bench();
+    command(&mut bench, 0xC2);
+    assert_eq!(status(&mut bench), 0xAC); // keyboard not locked, no jumper; the last write was a command
+    command(&mut bench, 0xC1);
+    assert_eq!(status(&mut bench), 0x0C);
+    command(&mut bench, 0xAE);
+    assert_eq!(status(&mut bench), 0x1C);
+}
+
+#[test]
+fn the_host_sees_the_lights() {
+    let mut bench = bench();
+    assert_eq!(bench.device.leds(), 0);
+    bench.outb(0, 0xED).outb(0, 0x06);
+    assert_eq!(bench.device.leds(), 0x06);
+    drain(&mut bench);
+    bench.outb(0, 0xFF);
+    assert_eq!(bench.device.leds(), 0);
+}
+
+#[test]
+fn the_keyboard_is_idle_when_the_guest_has_taken_everything() {
+    let mut bench = bench();
+    assert!(bench.device.keyboard_is_idle());
+    bench.host(HostEvent::Key { code: 0x1E, pressed: true });
+    bench.host(HostEvent::Key { code: 0x1E, pressed: false });
+    assert!(!bench.device.keyboard_is_idle());
+    bench.advance(Tick::SECOND);
+    bench.inb(0);
+    assert!(!bench.device.keyboard_is_idle(), "the release has not been read yet");
+    drain(&mut bench);
+    assert!(bench.device.keyboard_is_idle());
+    bench.outb(0, 0xED);
+    drain(&mut bench);
+    assert!(!bench.device.keyboard_is_idle(), "a parameter is awaited");
+    bench.outb(0, 0x00);
+    drain(&mut bench);
+    command(&mut bench, 0xAD);
+    assert!(!bench.device.keyboard_is_idle(), "disabled");
+}
+
+#[test]
+fn five_buttons_through_the_controller() {
+    let mut bench = bench();
+    command_byte(&mut bench, 0x47);
+    for byte in [0xF3, 200, 0xF3, 100, 0xF3, 80, 0xF3, 200, 0xF3, 200, 0xF3, 80] {
+        assert_eq!(tell_mouse(&mut bench, byte), mouse_bytes(&[0xFA]));
+    }
+    assert_eq!(tell_mouse(&mut bench, 0xF2), mouse_bytes(&[0xFA, 0x04]));
+    tell_mouse(&mut bench, 0xF4);
+    bench.host(HostEvent::Mouse { dx: 0, dy: 0, wheel: -1, buttons: 0x10 });
+    assert_eq!(drain(&mut bench), mouse_bytes(&[0x08, 0, 0, 0x21]));
+}
+
+/// Two controllers get the same random treatment; one is saved and restored all the time, and nobody can tell.
+#[test]
+fn random_guests_and_hosts() {
+    let (mut kept, mut restored) = (bench(), bench());
+    let mut random = 0x1234_5678_9ABC_DEF1u64;
+    for step in 0..60_000 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let [what, value, more, ..] = random.to_le_bytes();
+        let read = [&mut kept, &mut restored].map(|bench| match what % 8 {
+            0 => bench.inb(0).into(),
+            1 => bench.read(Space::Port, 1, 0, Width::Byte),
+            2 => bench.outb(0, value).now.0,
+            3 => bench.write(Space::Port, 1, 0, Width::Byte, value.into()).now.0,
+            4 => bench.host(HostEvent::Key { code: (random >> 16) as u16, pressed: more & 1 == 0 }).now.0,
+            5 => {
+                let (dx, dy) = ((random >> 16) as i16, (random >> 32) as i16);
+                bench.host(HostEvent::Mouse { dx, dy, wheel: more as i8, buttons: value }).now.0
+            }
+            // Commands that lead far: to the mouse, the knocks, set 3.
+            6 => {
+                command(bench, 0xD4);
+                bench.outb(0, [0xF3, 200, 100, 80, 0xF4, 0xEB, 0xF0, 0xE9][usize::from(value % 8)]).now.0
+            }
+            _ => bench.advance(Tick::MICROSECOND.times(u64::from(value) * 37)).now.0,
+        });
+        assert_eq!(read[0], read[1], "step {step}");
+        if step % 16 == 0 {
+            let saved = restored.device.save();
+            restored.device = I8042::new();
+            restored.device.restore(&saved).expect("own state");
+        }
+    }
+    assert_eq!(kept.edges, restored.edges);
+    assert_eq!(kept.device.save(), restored.device.save());
+}

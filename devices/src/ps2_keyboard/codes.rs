@@ -98,10 +98,14 @@ pub(super) fn set_3(key: u16) -> Option<u8> {
     }
 }
 
-/// What is held down besides, as far as it matters to Print Screen.
+/// Pause with Ctrl is Break, which too is made and broken at once.
+const BREAK: u16 = 0xE046;
+
+/// What is held down besides, as far as it matters to Print Screen and Pause.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Modifiers {
-    pub(super) shift_or_ctrl: bool,
+    pub(super) shift: bool,
+    pub(super) ctrl: bool,
     pub(super) alt: bool,
 }
 
@@ -109,11 +113,12 @@ pub(super) struct Modifiers {
 /// is no key.
 pub(super) fn bytes(set: Set, key: u16, pressed: bool, modifiers: Modifiers) -> Vec<u8> {
     match key {
+        PAUSE if pressed && modifiers.ctrl => [plain(set, BREAK, true), plain(set, BREAK, false)].concat(),
         PAUSE if pressed && set == Set::One => vec![0xE1, 0x1D, 0x45, 0xE1, 0x9D, 0xC5],
         PAUSE if pressed => vec![0xE1, 0x14, 0x77, 0xE1, 0xF0, 0x14, 0xF0, 0x77],
         PAUSE => vec![],
         PRINT_SCREEN if modifiers.alt => plain(set, SYSTEM_REQUEST, pressed),
-        PRINT_SCREEN if !modifiers.shift_or_ctrl => {
+        PRINT_SCREEN if !modifiers.shift && !modifiers.ctrl => {
             let (mut first, mut second) = (plain(set, 0xE02A, pressed), plain(set, PRINT_SCREEN, pressed));
             if !pressed {
                 std::mem::swap(&mut first, &mut second);

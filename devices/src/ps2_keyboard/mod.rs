@@ -130,6 +130,16 @@ impl Keyboard {
         !self.replies.is_empty() || !self.keys.is_empty()
     }
 
+    /// Scroll Lock, Num Lock and Caps Lock in bits 0 to 2.
+    pub(crate) fn leds(&self) -> u8 {
+        self.leds
+    }
+
+    /// Whether a key pressed now finds an empty buffer and a guest that is not busy with commands.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.scanning && self.expect == Expect::Command && !self.has_output()
+    }
+
     /// The next byte to the controller: answers go before keys.
     pub(crate) fn take(&mut self) -> Option<u8> {
         let byte = self.replies.pop_front().or_else(|| self.keys.pop_front())?;
@@ -294,7 +304,7 @@ impl Keyboard {
 
     fn modifiers(&self) -> Modifiers {
         let held = |keys: &[u16]| keys.iter().any(|&key| self.held.contains(place(key)));
-        Modifiers { shift_or_ctrl: held(&[0x2A, 0x36, 0x1D, 0xE01D]), alt: held(&[0x38, 0xE038]) }
+        Modifiers { shift: held(&[0x2A, 0x36]), ctrl: held(&[0x1D, 0xE01D]), alt: held(&[0x38, 0xE038]) }
     }
 
     fn repeats(&self, key: u16) -> bool {

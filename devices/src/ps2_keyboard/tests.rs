@@ -57,6 +57,9 @@ fn sets_1_and_2() {
     keyboard.key(0x38, true, Tick::ZERO); // Alt
     out(&mut keyboard);
     assert_eq!(press(&mut keyboard, 0xE037), (vec![0x54], vec![0xD4]));
+    keyboard.key(0x1D, true, Tick::ZERO); // Ctrl
+    out(&mut keyboard);
+    assert_eq!(press(&mut keyboard, PAUSE_KEY), (vec![0xE0, 0x46, 0xE0, 0xC6], vec![]));
 }
 
 #[test]

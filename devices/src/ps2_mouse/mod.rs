@@ -1,14 +1,17 @@
-//! PS/2 mouse with the IntelliMouse wheel, as the 8042 sees it at the end of its cable.
+//! PS/2 mouse with wheel and five buttons, as the 8042 sees it at the end of its cable.
 //!
-//! Follows IBM PS/2 Hardware Interface Technical Reference, "Auxiliary Device (Mouse)", and Microsoft's IntelliMouse
-//! protocol: the sample rates 200, 100, 80 in a row turn the wheel on and the identity from 0 to 3. Movement comes in
-//! screen directions (y grows downward, the wheel is positive away from the user) and goes out in the mouse's.
+//! Follows IBM PS/2 Hardware Interface Technical Reference, "Auxiliary Device (Mouse)", and Microsoft, "Compatibility
+//! of Type 2 Pointing Devices with MS IntelliMouse": the sample rates 200, 100, 80 in a row turn the wheel on (identity
+//! 3), then 200, 200, 80 the fourth and fifth button (identity 4). Movement comes in screen directions (y grows
+//! downward, the wheel is positive away from the user) and goes out in the mouse's. One count is one pixel of the
+//! host at every resolution, so that the pointers of host and guest keep step. Movement that a packet has no room
+//! for goes into the next one; overflow says that some was lost.
 
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use state::MouseV1;
+pub(crate) use state::{MouseV1, MouseV2};
 
 use emu_core::Tick;
 use std::collections::VecDeque;
@@ -19,11 +22,17 @@ const REPLIES: usize = 16;
 const PACKET: usize = 4;
 /// Movement that has not been reported yet is kept up to here.
 const MOVEMENT: i32 = 0x7FFF;
+/// Changes of the buttons that have not been reported yet are kept up to here.
+const CLICKS: usize = 16;
 
 const ACK: u8 = 0xFA;
 const RESEND: u8 = 0xFE;
 const BAT_OK: u8 = 0xAA;
-const WHEEL_ID: u8 = 3;
+/// The identities: a plain mouse, with a wheel, with a wheel and five buttons.
+const PLAIN: u8 = 0;
+const WHEEL: u8 = 3;
+const FIVE_BUTTONS: u8 = 4;
+const IDS: [u8; 3] = [PLAIN, WHEEL, FIVE_BUTTONS];
 const RATES: [u8; 7] = [10, 20, 40, 60, 80, 100, 200];
 
 /// The command whose parameter comes next.
@@ -43,15 +52,17 @@ pub(crate) struct Mouse {
     scaling_2_to_1: bool,
     resolution: u8,
     rate: u8,
-    /// The two sample rates set before this one: the knock for the wheel.
+    /// The two sample rates set before this one: the knocks for wheel and buttons.
     earlier_rates: [u8; 2],
     id: u8,
     buttons: u8,
-    /// The buttons have changed since the last packet.
-    clicked: bool,
+    /// What the buttons were after each change since the last packet: a quick click is two packets.
+    clicks: VecDeque<u8>,
     dx: i32,
     dy: i32,
     dz: i32,
+    /// Movement along x, along y has been lost since the last packet.
+    overflow: [bool; 2],
     /// No packet before this time (sample rate).
     next_sample: Tick,
     replies: VecDeque<u8>,
@@ -70,12 +81,13 @@ impl Mouse {
             resolution: 2,
             rate: 100,
             earlier_rates: [0; 2],
-            id: 0,
+            id: PLAIN,
             buttons: 0,
-            clicked: false,
+            clicks: VecDeque::new(),
             dx: 0,
             dy: 0,
             dz: 0,
+            overflow: [false; 2],
             next_sample: Tick::ZERO,
             replies: VecDeque::new(),
             packet: VecDeque::new(),
@@ -88,7 +100,7 @@ impl Mouse {
     }
 
     fn has_moved(&self) -> bool {
-        self.clicked || self.dx != 0 || self.dy != 0 || self.dz != 0
+        !self.clicks.is_empty() || self.dx != 0 || self.dy != 0 || self.dz != 0
     }
 
     /// When the mouse has a byte to send, not before `now`.
@@ -118,20 +130,24 @@ impl Mouse {
         Some(byte)
     }
 
-    /// The mouse is moved, turned or clicked.
+    /// The mouse is moved, turned or clicked (bits 0 left, 1 right, 2 middle, 3 fourth, 4 fifth button).
     pub(crate) fn movement(&mut self, dx: i16, dy: i16, wheel: i8, buttons: u8) {
-        let buttons = buttons & 7;
-        self.clicked |= buttons != self.buttons;
+        let buttons = buttons & if self.id == FIVE_BUTTONS { 0x1F } else { 0x07 };
+        let clicked = buttons != self.buttons;
         self.buttons = buttons;
         if !self.streams() && !self.remote {
-            self.clicked = false;
             return;
         }
-        let add = |sum: i32, n: i32| (sum + n).clamp(-MOVEMENT, MOVEMENT);
-        self.dx = add(self.dx, dx.into());
-        self.dy = add(self.dy, -i32::from(dy));
-        if self.id == WHEEL_ID {
-            self.dz = add(self.dz, -i32::from(wheel));
+        if clicked {
+            if self.clicks.len() == CLICKS {
+                self.clicks.pop_back();
+            }
+            self.clicks.push_back(buttons);
+        }
+        self.overflow[0] |= add(&mut self.dx, dx.into());
+        self.overflow[1] |= add(&mut self.dy, -i32::from(dy));
+        if self.id != PLAIN {
+            let _lost = add(&mut self.dz, -i32::from(wheel));
         }
     }
 
@@ -140,13 +156,20 @@ impl Mouse {
         let limit = if scaling { 127 } else { 255 };
         let x = take_up_to(&mut self.dx, limit);
         let y = take_up_to(&mut self.dy, limit);
-        self.clicked = false;
         let [x, y] = if scaling { [scale(x), scale(y)] } else { [x, y] };
+        let buttons = self.clicks.pop_front().unwrap_or(self.buttons);
+        let [x_overflow, y_overflow] = std::mem::take(&mut self.overflow).map(u8::from);
         let signs = u8::from(x < 0) << 4 | u8::from(y < 0) << 5;
-        let mut packet =
-            VecDeque::from([0x08 | self.buttons | signs, x.to_le_bytes()[0], y.to_le_bytes()[0]]);
-        if self.id == WHEEL_ID {
-            packet.push_back(take_up_to(&mut self.dz, 7).to_le_bytes()[0]);
+        let first = x_overflow << 6 | y_overflow << 7 | signs | 0x08 | buttons & 7;
+        let mut packet = VecDeque::from([first, x.to_le_bytes()[0], y.to_le_bytes()[0]]);
+        match self.id {
+            WHEEL => packet.push_back(take_up_to(&mut self.dz, 7).to_le_bytes()[0]),
+            // "5-Button IntelliMouse Z-Mode": Z in bits 0-3, the buttons in bits 4 and 5.
+            FIVE_BUTTONS => {
+                let z = take_up_to(&mut self.dz, 7).to_le_bytes()[0];
+                packet.push_back(z & 0x0F | buttons >> 3 << 4);
+            }
+            _ => {}
         }
         packet
     }
@@ -180,8 +203,10 @@ impl Mouse {
     }
 
     fn set_rate(&mut self, rate: u8) {
-        if [self.earlier_rates[0], self.earlier_rates[1], rate] == [200, 100, 80] {
-            self.id = WHEEL_ID;
+        match [self.earlier_rates[0], self.earlier_rates[1], rate] {
+            [200, 100, 80] if self.id == PLAIN => self.id = WHEEL,
+            [200, 200, 80] if self.id == WHEEL => self.id = FIVE_BUTTONS,
+            _ => {}
         }
         self.earlier_rates = [self.earlier_rates[1], rate];
         self.rate = rate;
@@ -236,7 +261,9 @@ impl Mouse {
     }
 
     fn forget_movement(&mut self) {
-        (self.dx, self.dy, self.dz, self.clicked) = (0, 0, 0, false);
+        (self.dx, self.dy, self.dz) = (0, 0, 0);
+        self.overflow = [false; 2];
+        self.clicks.clear();
     }
 
     /// "Set Default": the identity stays.
@@ -262,6 +289,13 @@ impl Mouse {
             | middle << 1
             | right
     }
+}
+
+/// Adds to a sum that has a bound; whether some of it was lost.
+fn add(sum: &mut i32, n: i32) -> bool {
+    let whole = *sum + n;
+    *sum = whole.clamp(-MOVEMENT, MOVEMENT);
+    *sum != whole
 }
 
 /// Takes a part of at most `limit` from a sum.

@@ -108,3 +108,62 @@ fn movement_is_bounded() {
     assert_eq!(mouse.dx, -MOVEMENT);
     assert_eq!(mouse.dy, MOVEMENT);
 }
+
+const KNOCK_WHEEL: [u8; 6] = [0xF3, 200, 0xF3, 100, 0xF3, 80];
+const KNOCK_BUTTONS: [u8; 6] = [0xF3, 200, 0xF3, 200, 0xF3, 80];
+
+#[test]
+fn the_second_knock_turns_five_buttons_on() {
+    let mut mouse = Mouse::new();
+    answer(&mut mouse, &KNOCK_BUTTONS);
+    assert_eq!(answer(&mut mouse, &[0xF2]), [0xFA, 0x00], "only a mouse with a wheel has five buttons");
+    answer(&mut mouse, &KNOCK_WHEEL);
+    answer(&mut mouse, &KNOCK_BUTTONS);
+    assert_eq!(answer(&mut mouse, &[0xF2]), [0xFA, 0x04]);
+    answer(&mut mouse, &[0xF3, 100, 0xF4]);
+    mouse.movement(0, 0, 1, 0b11001);
+    assert_eq!(out(&mut mouse, Tick::ZERO), [0x09, 0, 0, 0x3F]);
+    mouse.movement(0, 0, -1, 0);
+    assert_eq!(out(&mut mouse, Tick::SECOND), [0x08, 0, 0, 0x01]);
+    answer(&mut mouse, &KNOCK_WHEEL);
+    assert_eq!(answer(&mut mouse, &[0xF2]), [0xFA, 0x04], "the first knock does not take the buttons away");
+}
+
+#[test]
+fn a_mouse_of_three_buttons_does_not_know_the_fourth() {
+    let mut mouse = Mouse::new();
+    answer(&mut mouse, &[0xF4]);
+    mouse.movement(0, 0, 0, 0b01000);
+    assert_eq!(mouse.ready_at(Tick::ZERO), None);
+}
+
+#[test]
+fn a_quick_click_is_two_reports() {
+    let mut mouse = Mouse::new();
+    answer(&mut mouse, &[0xF4]);
+    mouse.movement(2, 0, 0, 1);
+    mouse.movement(0, 0, 0, 0);
+    assert_eq!(out(&mut mouse, Tick::ZERO), [0x09, 2, 0]);
+    assert_eq!(out(&mut mouse, Tick::SECOND), [0x08, 0, 0]);
+    for n in 0..100 {
+        mouse.movement(0, 0, 0, n & 1);
+    }
+    let mut reports = 0;
+    let mut last = 0xFF;
+    while mouse.ready_at(Tick::SECOND).is_some() {
+        reports += 1;
+        last = out(&mut mouse, Tick::SECOND.times(2 + reports))[0] & 1;
+    }
+    assert_eq!((reports, last), (CLICKS as u64, 1), "bounded, and the last state is the true one");
+}
+
+#[test]
+fn lost_movement_is_reported_once() {
+    let mut mouse = Mouse::new();
+    answer(&mut mouse, &[0xF0]);
+    mouse.movement(0x7FFF, 5, 0, 0);
+    assert_eq!(answer(&mut mouse, &[0xEB]), [0xFA, 0x28, 0xFF, 0xFB]);
+    mouse.movement(300, 0, 0, 0);
+    assert_eq!(answer(&mut mouse, &[0xEB]), [0xFA, 0x48, 0xFF, 0x00]);
+    assert_eq!(answer(&mut mouse, &[0xEB]), [0xFA, 0x08, 0xFF, 0x00]);
+}

@@ -91,10 +91,6 @@ impl Subject for Together<'_> {
         self.pair.post(event);
     }
 
-    fn schedule(&mut self, at: Tick, event: HostEvent) {
-        self.pair.schedule(at, event);
-    }
-
     fn reset(&mut self) -> Result<()> {
         Ok(self.pair.reset()?)
     }

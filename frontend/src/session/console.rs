@@ -1,19 +1,18 @@
 //! The person at the terminal: what they see, and what they type.
 
-use super::Session;
+use super::{Session, typing};
 use crate::ending::Ending;
 use crate::escape::{self, Escape, Typed, Wish};
+use crate::inbox::Poster;
 use crate::options::Display;
 use crate::quantity::{seconds, shown_count};
-use crate::screen::keys::{self, Stroke};
+use crate::screen::keys;
 use crate::screen::paint::Painter;
 use crate::terminal::{self, Raw};
+use crate::window::Glass;
 use anyhow::{Context, Result};
-use emu_core::{HostEvent, Tick};
+use emu_core::HostEvent;
 use machine::Machine;
-
-/// Guest time between two strokes, so that pasted text does not overrun the keyboard's buffer.
-const BETWEEN_KEYS: Tick = Tick::MILLISECOND.times(5);
 
 /// The size of a terminal that does not say it.
 const USUAL_SIZE: (u16, u16) = (80, 25);
@@ -25,21 +24,23 @@ pub(super) struct Console {
     raw: Option<Raw>,
     escape: Escape,
     painter: Painter,
-    next_key: Tick,
+    /// The window, if there is one.
+    glass: Option<Glass>,
 }
 
 impl Console {
-    pub(super) fn new(display: Display, person: bool) -> Self {
+    pub(super) fn new(display: Display, person: bool, glass: Option<Glass>) -> Self {
         let (escape, painter) = (Escape::default(), Painter::default());
-        Self { display, person, raw: None, escape, painter, next_key: Tick::ZERO }
+        Self { display, person, raw: None, escape, painter, glass }
     }
 
-    /// Makes the terminal raw, if there is a person.
-    pub(super) fn enter(&mut self) -> std::io::Result<()> {
+    /// Makes the terminal raw, if there is a person, and opens the window, if there is to be one.
+    pub(super) fn enter(&mut self, poster: Poster) -> Result<()> {
         if self.person {
-            self.raw = Some(Raw::enter(self.display == Display::Text)?);
+            let raw = Raw::enter(self.display == Display::Text);
+            self.raw = Some(raw.context("cannot switch the terminal to raw mode")?);
         }
-        Ok(())
+        self.glass.as_ref().map_or(Ok(()), |glass| glass.open(poster))
     }
 
     /// Gives the terminal back.
@@ -64,11 +65,27 @@ impl Console {
                     terminal::write_all(out.as_bytes());
                 }
             }
+            Display::Window => self.glass.iter_mut().for_each(|glass| glass.draw(machine)),
+        }
+    }
+
+    /// Draws even if that was done just now: nothing may follow for long.
+    pub(super) fn draw_now(&mut self, machine: &mut Machine) {
+        match &mut self.glass {
+            Some(glass) => glass.draw_now(machine),
+            None => self.draw(machine),
+        }
+    }
+
+    /// Tells the window how the machine is doing.
+    pub(super) fn tell(&mut self, engine: &str, machine: &mut Machine, paused: bool) {
+        if let Some(glass) = &mut self.glass {
+            glass.tell(engine, machine, paused);
         }
     }
 
     /// Says something to the person without disturbing what the guest shows more than needed.
-    fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         match self.display {
             Display::None => {
                 let lines: String = text.lines().map(|line| format!("\r\nposada: {line}")).collect();
@@ -79,6 +96,7 @@ impl Console {
                 let line = text.lines().collect::<Vec<_>>().join("   ");
                 terminal::write_all(format!("\x1b[{row};1H\x1b[0;7m{line}\x1b[0m\x1b[K").as_bytes());
             }
+            Display::Window => self.glass.iter().for_each(|glass| glass.say(text)),
         }
     }
 }
@@ -106,17 +124,28 @@ impl Session<'_> {
     /// Typed bytes go to the keyboard of the screen, or to the serial port.
     fn give(&mut self, bytes: &[u8]) {
         match self.console.display {
-            Display::None => self.post(bytes.iter().map(|&byte| HostEvent::Serial(byte))),
-            Display::Text => keys::of_input(bytes).into_iter().for_each(|stroke| self.press(stroke)),
+            Display::None | Display::Window => {
+                self.post(bytes.iter().map(|&byte| HostEvent::Serial(byte)));
+            }
+            Display::Text => self.typing.add(keys::of_input(bytes)),
         }
     }
 
-    fn press(&mut self, stroke: Stroke) {
-        let at = self.console.next_key.max(self.now());
-        self.console.next_key = at + BETWEEN_KEYS;
-        for event in stroke.events() {
-            self.subject.schedule(at, event);
+    /// Types a text at the keyboard.
+    pub(super) fn paste(&mut self, text: &str) {
+        let (strokes, missing) = typing::strokes(text);
+        self.typing.add(strokes);
+        if missing > 0 {
+            self.console.say(&format!("{missing} characters of the text are not on a US keyboard"));
         }
+    }
+
+    pub(super) fn wish(&mut self, wish: Wish) -> Result<Option<Ending>> {
+        if wish == Wish::Quit {
+            return Ok(Some(Ending::Quit));
+        }
+        self.fulfil(wish)?;
+        Ok(None)
     }
 
     fn fulfil(&mut self, wish: Wish) -> Result<()> {

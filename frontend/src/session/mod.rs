@@ -4,6 +4,7 @@
 mod console;
 mod host;
 mod subject;
+mod typing;
 
 pub use subject::{Subject, Turn};
 
@@ -14,19 +15,21 @@ use crate::guest::{self, Built, Media};
 use crate::inbox::{Happening, Inbox};
 use crate::options::{Display, Run, Serial};
 use crate::quantity::{seconds, shown_count};
-use crate::script::{Action, Progress, Script};
+use crate::script::{Action, Desk, Progress, Script};
 use crate::serial::Cable;
 use crate::terminal;
+use crate::window::{self, Glass, Looks};
 use anyhow::{Context, Result, bail};
 use console::Console;
 use emu_core::{HostEvent, Tick};
 use host::HostSide;
-use machine::RunOutcome;
+use machine::{Machine, RunOutcome, TextScreen};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use subject::Single;
+use typing::Typing;
 
 /// How far the machine runs until its requests and the screen are looked at: often enough for a person, and for a
 /// script the grain of its waits.
@@ -51,12 +54,23 @@ pub fn run(run: &Run) -> Result<ExitCode> {
 }
 
 /// Runs what `make` makes once the rest of the input has been found right.
-pub fn run_subject<'a>(run: &'a Run, make: impl FnOnce() -> Result<Made<'a>>) -> Result<ExitCode> {
-    let mut session = Session::open(run, make)?;
+pub fn run_subject<'a>(run: &'a Run, make: impl FnOnce() -> Result<Made<'a>> + Send) -> Result<ExitCode> {
+    match run.console.display {
+        Display::None | Display::Text => hold(run, None, make),
+        Display::Window => {
+            let looks = Looks { name: name(run), host_key: run.console.host_key };
+            window::around(looks, move |glass| hold(run, Some(glass), make))
+        }
+    }
+}
+
+/// One session, on whatever thread.
+fn hold<'a>(run: &'a Run, glass: Option<Glass>, make: impl FnOnce() -> Result<Made<'a>>) -> Result<ExitCode> {
+    let mut session = Session::open(run, glass, make)?;
     if !run.console.quiet {
         eprintln!("posada: {}", session.introduction());
     }
-    session.console.enter().context("cannot switch the terminal to raw mode")?;
+    session.console.enter(session.inbox.poster())?;
     let ending = session.run();
     session.console.leave();
     let ending = ending?;
@@ -76,6 +90,9 @@ struct Session<'a> {
     host: HostSide,
     console: Console,
     inbox: Inbox,
+    /// Keys on their way to the keyboard.
+    typing: Typing,
+    paused: bool,
     /// Bytes on their way into the serial port, which takes only so many at a time.
     to_serial: VecDeque<u8>,
     /// Not yet reached.
@@ -84,7 +101,7 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Reads and checks everything, then opens the outputs: a wrong input leaves no trace.
-    fn open(options: &'a Run, make: impl FnOnce() -> Result<Made<'a>>) -> Result<Self> {
+    fn open(options: &'a Run, glass: Option<Glass>, make: impl FnOnce() -> Result<Made<'a>>) -> Result<Self> {
         let serial = serial(options)?;
         let script = script(options)?;
         if let Some(path) = &options.state.save {
@@ -95,10 +112,23 @@ impl<'a> Session<'a> {
         let typing =
             script.is_none() && (serial == Serial::Stdio || options.console.display == Display::Text);
         let inbox = Inbox::open(subject.handle(), &cable, typing)?;
-        let console = Console::new(options.console.display, typing && terminal::is_one());
+        let console = Console::new(options.console.display, typing && terminal::is_one(), glass);
         let host = HostSide::open(options, cable)?;
         let (to_serial, save_at) = (VecDeque::new(), options.state.save_at);
-        Ok(Self { options, subject, summary, script, host, console, inbox, to_serial, save_at })
+        let (typing, paused) = (Typing::default(), false);
+        Ok(Self {
+            options,
+            subject,
+            summary,
+            script,
+            host,
+            console,
+            inbox,
+            typing,
+            paused,
+            to_serial,
+            save_at,
+        })
     }
 
     fn introduction(&self) -> String {
@@ -109,19 +139,18 @@ impl<'a> Session<'a> {
 
     fn run(&mut self) -> Result<Ending> {
         loop {
-            while let Some(happening) = self.inbox.next() {
-                if let Some(ending) = self.happened(happening)? {
-                    return Ok(ending);
-                }
+            if let Some(ending) = self.open_letters()? {
+                return Ok(ending);
             }
             if let Some(ending) = self.play()? {
                 return Ok(ending);
             }
             self.feed_serial();
+            self.type_on();
             let turn = self.subject.run(self.turn_end())?;
             let requests = self.subject.take_requests();
             self.host.answer(requests, self.subject.machine_mut(), self.script.as_mut());
-            self.console.draw(self.subject.machine_mut());
+            self.show();
             let ending = match turn {
                 Turn::Ran(outcome) => self.ended(outcome)?,
                 Turn::Over(ending) => Some(ending),
@@ -131,6 +160,32 @@ impl<'a> Session<'a> {
             }
             self.host.follow_resets(self.subject.machine());
         }
+    }
+
+    /// What has happened outside since the last turn; while the machine is paused, waits for more.
+    fn open_letters(&mut self) -> Result<Option<Ending>> {
+        loop {
+            let letter = if self.paused { self.inbox.wait(ASLEEP) } else { self.inbox.next() };
+            match letter {
+                Some(happening) => {
+                    if let Some(ending) = self.happened(happening)? {
+                        return Ok(Some(ending));
+                    }
+                }
+                None if !self.paused => return Ok(None),
+                None => {}
+            }
+            if self.paused {
+                self.show();
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        let engine = self.subject.engine().map_or_else(String::new, |engine| engine.to_string());
+        let machine = self.subject.machine_mut();
+        self.console.draw(machine);
+        self.console.tell(&engine, machine, self.paused);
     }
 
     fn now(&self) -> Tick {
@@ -188,6 +243,7 @@ impl<'a> Session<'a> {
         if self.script.is_some() {
             return Ok(Some(Ending::TooLate("the guest sleeps for ever".into())));
         }
+        self.console.draw_now(self.subject.machine_mut());
         match self.inbox.wait(ASLEEP) {
             Some(happening) => self.happened(happening),
             None => Ok(self.out_of_time()),
@@ -200,6 +256,13 @@ impl<'a> Session<'a> {
             Happening::Repaint => self.console.repaint(),
             Happening::Received(bytes) => self.post(bytes.into_iter().map(HostEvent::Serial)),
             Happening::Typed(bytes) => return self.typed(&bytes),
+            // What a paused machine is told, it would only see when it goes on: all at once, and too late.
+            Happening::Host(event) if self.paused && !is_release(&event) => {}
+            Happening::Host(event) => self.post([event]),
+            Happening::Wish(wish) => return self.wish(wish),
+            Happening::Pause => self.paused = !self.paused,
+            Happening::Paste(text) => self.paste(&text),
+            Happening::Trouble(what) => self.console.say(&what),
         }
         Ok(None)
     }
@@ -220,12 +283,18 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn type_on(&mut self) {
+        if let Some(stroke) = self.typing.next(self.subject.machine_mut()) {
+            self.post(stroke.events());
+        }
+    }
+
     /// Plays the script as far as it goes now.
     fn play(&mut self) -> Result<Option<Ending>> {
         loop {
             let now = self.now();
             let Some(script) = &mut self.script else { return Ok(None) };
-            match script.next(now, || self.subject.machine_mut().text_screen()) {
+            match script.next(now, &mut AtTheDesk(self.subject.machine_mut())) {
                 Progress::Waiting => return Ok(None),
                 Progress::Done => return Ok(Some(Ending::ScriptDone)),
                 Progress::Failed(why) => return Ok(Some(Ending::TooLate(why))),
@@ -267,6 +336,35 @@ impl<'a> Session<'a> {
     }
 }
 
+fn is_release(event: &HostEvent) -> bool {
+    matches!(
+        event,
+        HostEvent::Key { pressed: false, .. } | HostEvent::Mouse { buttons: 0, dx: 0, dy: 0, wheel: 0 }
+    )
+}
+
+/// A script's eyes and fingers.
+struct AtTheDesk<'a>(&'a mut Machine);
+
+impl Desk for AtTheDesk<'_> {
+    fn screen(&mut self) -> Option<TextScreen> {
+        self.0.text_screen()
+    }
+
+    fn takes_keys(&mut self) -> bool {
+        typing::takes_keys(self.0)
+    }
+}
+
+/// What a person calls this PC: as its first disk, diskette or kernel is called.
+fn name(options: &Run) -> String {
+    let guest = &options.guest;
+    let images = guest.disk.iter().chain(&guest.virtio_disk).chain(&guest.floppy).map(|chosen| &chosen.path);
+    let named = images.chain(&guest.cdrom).chain(&guest.kernel).chain(&options.state.restore).next();
+    let stem = named.and_then(|path| path.file_stem());
+    stem.map_or_else(|| "PC".into(), |stem| stem.to_string_lossy().into_owned())
+}
+
 /// Where the serial port goes: the terminal can be used for one thing only.
 fn serial(options: &Run) -> Result<Serial> {
     match (&options.console.serial, options.console.display) {
@@ -276,7 +374,7 @@ fn serial(options: &Run) -> Result<Serial> {
             )
         }
         (Some(serial), _) => Ok(serial.clone()),
-        (None, Display::Text) => Ok(Serial::None),
+        (None, Display::Text | Display::Window) => Ok(Serial::None),
         (None, Display::None) => Ok(Serial::Stdio),
     }
 }

@@ -26,7 +26,6 @@ pub trait Subject {
     fn run(&mut self, until: Tick) -> Result<Turn>;
     fn take_requests(&mut self) -> VecDeque<HostRequest>;
     fn post(&mut self, event: HostEvent);
-    fn schedule(&mut self, at: Tick, event: HostEvent);
     fn reset(&mut self) -> Result<()>;
     /// The engine that runs, if there is one to choose.
     fn engine(&self) -> Option<EngineChoice>;
@@ -76,10 +75,6 @@ impl Subject for Single {
 
     fn post(&mut self, event: HostEvent) {
         self.machine.handle().post(event);
-    }
-
-    fn schedule(&mut self, at: Tick, event: HostEvent) {
-        self.machine.schedule(at, event);
     }
 
     fn reset(&mut self) -> Result<()> {

@@ -154,6 +154,14 @@ pub(crate) fn text_screen(board: &mut Board) -> Option<TextScreen> {
     board.on_chip(|vga: &mut Vga, _| vga.text_screen()).flatten()
 }
 
+pub(crate) fn keyboard_leds(board: &mut Board) -> u8 {
+    board.on_chip(|controller: &mut I8042, _| controller.leds()).unwrap_or(0)
+}
+
+pub(crate) fn keyboard_is_idle(board: &mut Board) -> bool {
+    board.on_chip(|controller: &mut I8042, _| controller.keyboard_is_idle()).unwrap_or(false)
+}
+
 pub(crate) fn draw(board: &mut Board, picture: &mut Picture) -> Drawn {
     board.on_chip(|vga: &mut Vga, cx| vga.draw(picture, cx.now(), cx.memory())).unwrap_or_default()
 }

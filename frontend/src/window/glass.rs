@@ -1,0 +1,145 @@
+//! The glass between the session and the window: pictures, messages and the status pass through it one way, letters
+//! to the session's inbox the other.
+
+use super::frame::Frame;
+use crate::inbox::Poster;
+use anyhow::{Result, anyhow};
+use machine::{Drawn, Machine, Picture};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use winit::event_loop::EventLoopProxy;
+
+/// The machine's picture is not looked at more often than this.
+pub const BETWEEN_PICTURES: Duration = Duration::from_millis(17);
+
+/// How often the status is told.
+const BETWEEN_STATUS: Duration = Duration::from_secs(1);
+
+/// How the machine is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    pub engine: String,
+    /// Million instructions in the last second of the host.
+    pub mips: u64,
+    /// Guest time.
+    pub seconds: u64,
+    /// Scroll Lock, Num Lock and Caps Lock in bits 0 to 2.
+    pub leds: u8,
+    pub paused: bool,
+}
+
+/// What the session tells the window.
+pub enum Signal {
+    /// The machine is ready; here letters are to be posted.
+    Ready(Poster),
+    /// The shared frame has changed.
+    Picture,
+    Status(Status),
+    Say(String),
+    /// The session is over.
+    Over,
+}
+
+#[derive(Default)]
+struct Shared {
+    frame: Mutex<Frame>,
+    /// A [`Signal::Picture`] is on its way.
+    told: AtomicBool,
+}
+
+impl Shared {
+    fn frame(&self) -> MutexGuard<'_, Frame> {
+        self.frame.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The window's side.
+pub struct Pane(Arc<Shared>);
+
+impl Pane {
+    /// Takes over what has changed of the picture.
+    pub fn look(&self, frame: &mut Frame) -> Drawn {
+        self.0.told.store(false, Ordering::Release);
+        frame.catch_up(&mut self.0.frame())
+    }
+}
+
+/// The session's side.
+pub struct Glass {
+    shared: Arc<Shared>,
+    window: EventLoopProxy<Signal>,
+    picture: Picture,
+    drawn: Option<Instant>,
+    told: Option<(Instant, u64)>,
+    status: Status,
+}
+
+/// Both sides of one glass.
+pub fn pair(window: EventLoopProxy<Signal>) -> (Glass, Pane) {
+    let shared = Arc::new(Shared::default());
+    let pane = Pane(Arc::clone(&shared));
+    let (picture, status) = (Picture::new(), Status::default());
+    (Glass { shared, window, picture, drawn: None, told: None, status }, pane)
+}
+
+impl Glass {
+    /// Has the window opened; its keys and wishes go to `poster`.
+    ///
+    /// # Errors
+    /// The window system has gone.
+    pub fn open(&self, poster: Poster) -> Result<()> {
+        self.window.send_event(Signal::Ready(poster)).map_err(|_| anyhow!("the window system has gone"))
+    }
+
+    /// Shows what the machine's monitor shows, if that was not done just now.
+    pub fn draw(&mut self, machine: &mut Machine) {
+        if self.drawn.is_none_or(|at| at.elapsed() >= BETWEEN_PICTURES) {
+            self.draw_now(machine);
+        }
+    }
+
+    /// Shows what the machine's monitor shows.
+    pub fn draw_now(&mut self, machine: &mut Machine) {
+        self.drawn = Some(Instant::now());
+        let drawn = machine.draw(&mut self.picture);
+        if !drawn.is_empty() {
+            self.shared.frame().draw(&self.picture, &drawn);
+            if !self.shared.told.swap(true, Ordering::AcqRel) {
+                self.send(Signal::Picture);
+            }
+        }
+    }
+
+    pub fn say(&self, text: &str) {
+        self.send(Signal::Say(text.to_owned()));
+    }
+
+    /// Tells how the machine is doing, once a second and where something has changed.
+    pub fn tell(&mut self, engine: &str, machine: &mut Machine, paused: bool) {
+        let (now, retired) = (Instant::now(), machine.retired());
+        let (since, before) = *self.told.get_or_insert((now, retired));
+        let span = now.saturating_duration_since(since);
+        if span < BETWEEN_STATUS && paused == self.status.paused && engine == self.status.engine {
+            return;
+        }
+        self.told = Some((now, retired));
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
+        let status = Status {
+            engine: engine.to_owned(),
+            mips: retired.wrapping_sub(before) / micros,
+            seconds: machine.now().0 / emu_core::Tick::SECOND.0,
+            leds: machine.keyboard_leds(),
+            paused,
+        };
+        if status != self.status {
+            self.status = status.clone();
+            self.send(Signal::Status(status));
+        }
+    }
+
+    /// A window that has gone sees nothing more; it has said so in a letter.
+    fn send(&self, signal: Signal) {
+        let _ = self.window.send_event(signal);
+    }
+}

@@ -1,0 +1,279 @@
+//! The window, on a screen that nobody sees: Xvfb is the screen, xdotool the person, xclip the clipboard.
+//!
+//! `cargo nextest run --release -p frontend --run-ignored only -E 'test(window)'` runs them.
+
+use crate::posada::{guest, posada};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt, EventMask};
+
+/// Turns the mouse on, then sends what the 8042 gives to COM1: K and the byte from the keyboard, M and the byte from
+/// the mouse, a line each.
+#[rustfmt::skip]
+const ECHO: [u8; 80] = [
+    0xFA,                               // cli
+    0xB0, 0xA8, 0xE6, 0x64,             // enable the auxiliary device
+    0xB0, 0xD4, 0xE6, 0x64,             // to the mouse:
+    0xB0, 0xF4, 0xE6, 0x60,             //   enable data reporting
+    0xE4, 0x64,                         // next: in al, 64h
+    0xA8, 0x01,                         // test al, 1
+    0x74, 0xFA,                         // jz next
+    0x88, 0xC4,                         // mov ah, al
+    0xE4, 0x60,                         // in al, 60h
+    0x88, 0xC3,                         // mov bl, al
+    0xB0, b'K',                         // mov al, 'K'
+    0xF6, 0xC4, 0x20,                   // test ah, 20h
+    0x74, 0x02,                         // jz +2
+    0xB0, b'M',                         // mov al, 'M'
+    0xE8, 0x1C, 0x00,                   // call send
+    0x88, 0xD8,                         // mov al, bl
+    0xC0, 0xE8, 0x04,                   // shr al, 4
+    0xE8, 0x0E, 0x00,                   // call digit
+    0x88, 0xD8,                         // mov al, bl
+    0x24, 0x0F,                         // and al, 0Fh
+    0xE8, 0x07, 0x00,                   // call digit
+    0xB0, b'\n',                        // mov al, 10
+    0xE8, 0x08, 0x00,                   // call send
+    0xEB, 0xD2,                         // jmp next
+    0x04, 0x90, 0x27, 0x14, 0x40, 0x27, // digit: add al, 90h; daa; adc al, 40h; daa
+    0x50,                               // send: push ax
+    0xBA, 0xFD, 0x03,                   // mov dx, 3FDh
+    0xEC, 0xA8, 0x20, 0x74, 0xFB,       // wait until THR is empty
+    0x58,                               // pop ax
+    0xBA, 0xF8, 0x03,                   // mov dx, 3F8h
+    0xEE, 0xC3,                         // out dx, al; ret
+];
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A tool that the test cannot do without.
+fn tool(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.stdin(Stdio::null());
+    let found = Command::new(name).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(found.is_ok(), "{name} is missing: apt-get install xvfb xdotool xclip");
+    command
+}
+
+/// Waits until something is there.
+#[track_caller]
+fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "no {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Ends the program when the test ends, however.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A screen with one window of ours on it.
+struct Desk {
+    posada: Running,
+    display: String,
+    window: String,
+    folder: TempDir,
+    _screen: Running,
+}
+
+impl Desk {
+    /// Starts the guest and waits until it runs.
+    fn open() -> Self {
+        let (screen, display) = screen();
+        let folder = tempfile::tempdir().expect("a folder");
+        let image = folder.path().join("Echo.img");
+        let mut bytes = vec![0; 1_474_560];
+        bytes[..ECHO.len()].copy_from_slice(&ECHO);
+        bytes[510..512].copy_from_slice(&[0x55, 0xAA]);
+        std::fs::write(&image, bytes).expect("the diskette is written");
+        let mut command = posada();
+        command.args(["run", "--display", "window", "--memory", "16M", "--serial"]);
+        command.arg(format!("file:{}", folder.path().join("serial").display()));
+        command
+            .arg("--firmware")
+            .arg(guest("bios-256k.bin"))
+            .arg("--vgabios")
+            .arg(guest("vgabios-isavga.bin"));
+        command.arg("--floppy").arg(&image).current_dir(folder.path()).stdin(Stdio::null());
+        command.env("DISPLAY", &display).env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
+        let posada = Running(command.spawn().expect("the program starts"));
+        let mut desk = Self { posada, display, window: String::new(), folder, _screen: screen };
+        desk.window = wait("window", || {
+            desk.said(&["search", "--name", "Echo - Posada"]).lines().next().map(Into::into)
+        });
+        desk.person(&["windowfocus", &desk.window]);
+        // The mouse acknowledges when the guest has turned it on.
+        desk.heard("MFA\n");
+        desk
+    }
+
+    fn xdotool(&self, what: &[&str]) -> Command {
+        let mut command = tool("xdotool");
+        command.args(what).env("DISPLAY", &self.display);
+        command
+    }
+
+    /// What xdotool finds; nothing if it finds nothing.
+    fn said(&self, what: &[&str]) -> String {
+        let output = self.xdotool(what).output().expect("xdotool runs");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// The person does something.
+    #[track_caller]
+    fn person(&self, what: &[&str]) {
+        let status = self.xdotool(what).status().expect("xdotool runs");
+        assert!(status.success(), "xdotool {what:?}: {status}");
+    }
+
+    /// Waits until the guest has said this on its serial port.
+    #[track_caller]
+    fn heard(&self, text: &str) {
+        let file = self.folder.path().join("serial");
+        let start = Instant::now();
+        loop {
+            let said = std::fs::read_to_string(&file).unwrap_or_default();
+            if said.contains(text) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "{text:?} is not in {said:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Holds the host key and presses another.
+    fn command(&self, key: &str) {
+        self.person(&["keydown", "Control_R", "key", key, "keyup", "Control_R"]);
+    }
+
+    /// Presses the window's close button, as a window manager does (ICCCM, "Window Deletion").
+    fn close(&self) {
+        let window = self.window.parse().expect("a window's number");
+        let (screen, _) = x11rb::connect(Some(&self.display)).expect("the screen");
+        let atom =
+            |name: &[u8]| screen.intern_atom(false, name).expect("sent").reply().expect("an atom").atom;
+        let data = [atom(b"WM_DELETE_WINDOW"), 0, 0, 0, 0];
+        let message = ClientMessageEvent::new(32, window, atom(b"WM_PROTOCOLS"), data);
+        screen.send_event(false, window, EventMask::NO_EVENT, message).expect("sent");
+        screen.get_input_focus().expect("sent").reply().expect("everything before it has arrived");
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// A new screen and its name.
+fn screen() -> (Running, String) {
+    let mut command = tool("Xvfb");
+    command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("Xvfb starts");
+    let mut line = String::new();
+    let output = child.stdout.take().expect("its output is ours");
+    BufReader::new(output).read_line(&mut line).expect("Xvfb says its number");
+    (Running(child), format!(":{}", line.trim()))
+}
+
+/// Width, height and pixels of a PNG file.
+fn picture(path: &Path) -> Option<(u32, u32, Vec<u8>)> {
+    let file = BufReader::new(std::fs::File::open(path).ok()?);
+    let mut reader = png::Decoder::new(file).read_info().ok()?;
+    let mut pixels = vec![0; reader.output_buffer_size()?];
+    let info = reader.next_frame(&mut pixels).ok()?;
+    Some((info.width, info.height, pixels))
+}
+
+#[test]
+#[ignore = "needs Xvfb, xdotool and xclip"]
+fn window_keys_reach_the_guest() {
+    let desk = Desk::open();
+    desk.person(&["key", "a"]);
+    desk.heard("K1E\nK9E\n");
+    desk.person(&["keydown", "Shift_L", "key", "Up", "keyup", "Shift_L"]);
+    desk.heard("K2A\nKE0\nK48\nKE0\nKC8\nKAA\n");
+    desk.command("Delete");
+    desk.heard("K1D\nK38\nKE0\nK53\nKE0\nKD3\nKB8\nK9D\n");
+}
+
+#[test]
+#[ignore = "needs Xvfb, xdotool and xclip"]
+fn window_pastes_the_clipboard() {
+    let desk = Desk::open();
+    let text = desk.file("text");
+    std::fs::write(&text, "Hi").expect("the text is written");
+    let mut xclip = tool("xclip");
+    xclip.args(["-selection", "clipboard"]).arg(&text).env("DISPLAY", &desk.display);
+    // It stays behind, as the owner of the text.
+    xclip.stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(xclip.status().expect("xclip runs").success());
+    desk.command("v");
+    desk.heard("K2A\nK23\nKA3\nKAA\nK17\nK97\n");
+}
+
+#[test]
+#[ignore = "needs Xvfb, xdotool and xclip"]
+fn window_gives_the_mouse_to_the_guest_and_takes_it_back() {
+    let desk = Desk::open();
+    desk.person(&["mousemove", "--window", &desk.window, "400", "300"]);
+    desk.person(&["mousemove_relative", "10", "0"]);
+    desk.person(&["click", "1"]); // catches the mouse; the guest does not see it
+    wait("mouse", || {
+        desk.said(&["getwindowname", &desk.window]).contains("takes the mouse back").then_some(())
+    });
+    desk.person(&["mousemove_relative", "7", "5"]);
+    desk.heard("MFA\nM28\nM07\nMFB\n");
+    desk.person(&["click", "3"]);
+    desk.heard("M0A\nM00\nM00\nM08\nM00\nM00\n");
+    desk.person(&["key", "Control_R"]);
+    wait("release", || (!desk.said(&["getwindowname", &desk.window]).contains("mouse")).then_some(()));
+}
+
+#[test]
+#[ignore = "needs Xvfb, xdotool and xclip"]
+fn window_saves_a_screenshot_of_the_guest() {
+    let desk = Desk::open();
+    desk.command("p");
+    let (width, height, pixels) = wait("screenshot", || picture(&desk.file("posada-1.png")));
+    assert_eq!((width, height), (720, 400));
+    let lit = pixels.iter().filter(|&&colour| colour > 0x80).count();
+    assert!(lit > 1000, "SeaBIOS has written its name, but {lit} is all that is lit");
+}
+
+#[test]
+#[ignore = "needs Xvfb, xdotool and xclip"]
+fn window_asks_the_guest_before_it_closes() {
+    let mut desk = Desk::open();
+    desk.close();
+    desk.person(&["key", "a"]);
+    desk.heard("K1E\nK9E\n"); // the guest knows no power button, and goes on
+    desk.close();
+    let status = wait("end", || desk.posada.0.try_wait().expect("the program can be waited for"));
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn without_a_screen_the_window_says_so() {
+    let mut command = posada();
+    command.args(["run", "--display", "window"]).stdin(Stdio::null());
+    for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+        command.env_remove(name);
+    }
+    let output = command.output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("no screen to open a window on") && said.lines().count() == 1, "{said}");
+}
