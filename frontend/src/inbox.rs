@@ -2,6 +2,7 @@
 //! them put what happened into one channel and make the machine's run return.
 
 use crate::escape::Wish;
+use crate::media::Change;
 use crate::serial::Cable;
 use crate::terminal;
 use anyhow::{Context, Result};
@@ -27,6 +28,8 @@ pub enum Happening {
     Wish(Wish),
     /// From the window: stop the machine, or let it go on.
     Pause,
+    /// From the window: a medium for a drive.
+    Change(Change),
     /// A text to be typed at the keyboard.
     Paste(String),
     /// Something that a person asked for has not come about, and why.

@@ -4,6 +4,7 @@ use super::{Session, typing};
 use crate::ending::Ending;
 use crate::escape::{self, Escape, Typed, Wish};
 use crate::inbox::Poster;
+use crate::media::Change;
 use crate::options::Display;
 use crate::quantity::{seconds, shown_count};
 use crate::screen::keys;
@@ -138,6 +139,16 @@ impl Session<'_> {
         if missing > 0 {
             self.console.say(&format!("{missing} characters of the text are not on a US keyboard"));
         }
+    }
+
+    /// Changes a medium, and says what came of it.
+    pub(super) fn change(&mut self, change: &Change) {
+        let said = match self.subject.change(change) {
+            Ok(true) => "the medium has been changed".into(),
+            Ok(false) => "the guest has locked the drive, and was told that somebody wants the disc".into(),
+            Err(error) => format!("{error:#}"),
+        };
+        self.console.say(&said);
     }
 
     pub(super) fn wish(&mut self, wish: Wish) -> Result<Option<Ending>> {

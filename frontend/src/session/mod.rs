@@ -261,6 +261,7 @@ impl<'a> Session<'a> {
             Happening::Host(event) => self.post([event]),
             Happening::Wish(wish) => return self.wish(wish),
             Happening::Pause => self.paused = !self.paused,
+            Happening::Change(change) => self.change(&change),
             Happening::Paste(text) => self.paste(&text),
             Happening::Trouble(what) => self.console.say(&what),
         }

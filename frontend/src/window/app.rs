@@ -8,10 +8,12 @@ use super::glass::{BETWEEN_PICTURES, Pane, Signal, Status};
 use super::keys::{Keys, Meaning};
 use super::layout::Scaling;
 use super::mouse::Mouse;
+use super::prompt::{Answer, Prompt};
 use super::view::View;
 use super::{Looks, clipboard, overlay, screenshot};
 use crate::escape::Wish;
 use crate::inbox::{Happening, Poster};
+use crate::media::Bay;
 use crate::screen::keys as strokes;
 use anyhow::Error;
 use emu_core::HostEvent;
@@ -19,9 +21,9 @@ use screen::Screen;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use winit::application::ApplicationHandler;
-use winit::event::{DeviceEvent, DeviceId, ElementState, MouseScrollDelta, WindowEvent};
+use winit::event::{DeviceEvent, DeviceId, ElementState, KeyEvent, MouseScrollDelta, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow};
-use winit::keyboard::PhysicalKey;
+use winit::keyboard::{KeyCode, PhysicalKey};
 use winit::window::WindowId;
 
 /// How long a message stays.
@@ -46,6 +48,7 @@ pub struct App {
     scaling: Scaling,
     bar: bool,
     help: bool,
+    prompt: Option<Prompt>,
     status: Status,
     message: Option<Message>,
     /// The window was closed once: the guest has been asked to power off.
@@ -70,6 +73,7 @@ impl App {
             scaling: Scaling::default(),
             bar: true,
             help: false,
+            prompt: None,
             status: Status::default(),
             message: None,
             closing: false,
@@ -152,13 +156,20 @@ impl App {
             if self.help {
                 overlay::help(canvas, host_key);
             }
+            if let Some(prompt) = &self.prompt {
+                overlay::prompt(canvas, bar_height, |columns| prompt.line(columns));
+            }
         });
         (self.stale, self.shown) = (false, Some(Instant::now()));
         self.failure = presented.err();
     }
 
-    fn key(&mut self, key: PhysicalKey, pressed: bool) {
-        let PhysicalKey::Code(key) = key else { return };
+    fn key(&mut self, event: &KeyEvent) {
+        let PhysicalKey::Code(key) = event.physical_key else { return };
+        let pressed = event.state.is_pressed();
+        if pressed && key != self.keys.host_key().code() && self.prompt.is_some() {
+            return self.answer(key, event.text.as_deref());
+        }
         match self.keys.take(key, pressed) {
             Meaning::Guest { code, pressed } => self.post(Happening::Host(HostEvent::Key { code, pressed })),
             Meaning::Command(command) => self.command(command),
@@ -180,6 +191,8 @@ impl App {
                 self.bar = !self.bar;
                 self.arrange();
             }
+            Command::CdRom => self.ask(Bay::CdRom),
+            Command::Floppy => self.ask(Bay::Floppy),
             Command::Paste => self.poster.clone().into_iter().for_each(clipboard::paste),
             Command::Screenshot => self.screenshot(),
             Command::CtrlAltDel => {
@@ -193,6 +206,25 @@ impl App {
             Command::NextEngine => self.post(Happening::Wish(Wish::NextEngine)),
             Command::Quit => self.post(Happening::Wish(Wish::Quit)),
         }
+    }
+
+    /// Asks for a file to put into a drive.
+    fn ask(&mut self, bay: Bay) {
+        self.prompt = Some(Prompt::new(bay));
+        self.stale = true;
+    }
+
+    fn answer(&mut self, key: KeyCode, text: Option<&str>) {
+        let answer = self.prompt.as_mut().map(|prompt| prompt.key(key, text));
+        match answer {
+            None | Some(Answer::Typing) => {}
+            Some(Answer::Cancelled) => self.prompt = None,
+            Some(Answer::Change(change)) => {
+                self.prompt = None;
+                self.post(Happening::Change(change));
+            }
+        }
+        self.stale = true;
     }
 
     fn change_scaling(&mut self) {
@@ -337,9 +369,9 @@ impl ApplicationHandler<Signal> for App {
             // A key that was down before the window got the focus is not meant for the guest; nor are the host's
             // repetitions, the guest's keyboard has its own.
             WindowEvent::KeyboardInput { event, is_synthetic, .. }
-                if !event.state.is_pressed() || !(is_synthetic || event.repeat) =>
+                if !event.state.is_pressed() || !(is_synthetic || event.repeat && self.prompt.is_none()) =>
             {
-                self.key(event.physical_key, event.state.is_pressed());
+                self.key(&event);
             }
             WindowEvent::MouseInput { state: ElementState::Pressed, .. } if !self.mouse.is_grabbed() => {
                 self.grab(true)

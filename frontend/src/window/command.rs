@@ -9,6 +9,8 @@ pub enum Command {
     FullScreen,
     Scaling,
     StatusLine,
+    CdRom,
+    Floppy,
     Paste,
     Screenshot,
     CtrlAltDel,
@@ -22,11 +24,13 @@ pub enum Command {
 
 /// The keys, as the help shows them.
 #[rustfmt::skip]
-const COMMANDS: [(KeyCode, &str, Command, &str); 13] = [
+const COMMANDS: [(KeyCode, &str, Command, &str); 15] = [
     (KeyCode::F1,     "F1",     Command::Help,        "show or hide this help"),
     (KeyCode::KeyF,   "F",      Command::FullScreen,  "full screen, or a window again"),
     (KeyCode::KeyS,   "S",      Command::Scaling,     "scale smoothly, or by whole numbers"),
     (KeyCode::KeyL,   "L",      Command::StatusLine,  "show or hide the status line"),
+    (KeyCode::KeyC,   "C",      Command::CdRom,       "change or eject the CD or DVD"),
+    (KeyCode::KeyA,   "A",      Command::Floppy,      "change or eject the diskette in A"),
     (KeyCode::KeyV,   "V",      Command::Paste,       "type the clipboard (US keyboard)"),
     (KeyCode::KeyP,   "P",      Command::Screenshot,  "save a screenshot (PNG)"),
     (KeyCode::Delete, "Del",    Command::CtrlAltDel,  "press Ctrl-Alt-Del"),

@@ -16,6 +16,7 @@ mod keys;
 mod layout;
 mod mouse;
 mod overlay;
+mod prompt;
 mod scale;
 mod screenshot;
 mod text;

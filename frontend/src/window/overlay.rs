@@ -67,6 +67,14 @@ pub fn message(canvas: &mut Canvas<'_>, bar: usize, text: &str) {
     panel(canvas, (x, y), &lines, MESSAGE_INK);
 }
 
+/// A line that a person types, over the lower edge of the picture; `line` gives it for so many columns.
+pub fn prompt(canvas: &mut Canvas<'_>, bar: usize, line: impl FnOnce(usize) -> String) {
+    let columns = canvas.width().saturating_sub(4 * MARGIN) / canvas.cell().0;
+    let lines = [line(columns)];
+    let y = canvas.height().saturating_sub(bar + box_size(canvas, &lines).1 + MARGIN);
+    panel(canvas, (MARGIN, y), &lines, HELP_INK);
+}
+
 /// The help, in the middle.
 pub fn help(canvas: &mut Canvas<'_>, host_key: HostKey) {
     let lines = command::help(host_key);
@@ -149,6 +157,7 @@ mod tests {
             let mut canvas = Canvas::new(&mut pixels, width, height);
             bar(&status).draw(&mut canvas);
             message(&mut canvas, BAR, "a message that is somewhat longer");
+            prompt(&mut canvas, BAR, |columns| "x".repeat(columns));
             help(&mut canvas, HostKey::Pause);
         }
     }
