@@ -6,6 +6,7 @@ use crate::boot::BootError;
 use crate::clock::TimeMode;
 use crate::config::{Firmware, Linux, MachineConfig, test_cpu};
 use crate::{Machine, MachineError, RestoreMachineError, RunLimit, RunOutcome};
+use devices::disk::{Disk, MemoryDisk};
 use emu_core::vcpu::{Activity, rflags};
 use emu_core::{
     Attention, Bus, Caps, DebugStop, Engine, Exit, Forget, HostEvent, HostRequest, Stop, Tick, VcpuState,
@@ -382,7 +383,14 @@ fn a_handle_stops_a_paced_machine_that_sleeps() {
 
 #[test]
 fn every_row_of_the_wiring_names_a_chip() {
-    let machine = machine(&[Halt]);
+    let with_disks = |count| {
+        let mut config = config(TimeMode::Deterministic);
+        config.virtio_disks = (0..count).map(|_| Box::new(MemoryDisk::zeroed(1)) as Box<dyn Disk>).collect();
+        Machine::new(config, Box::new(Fake(&[Halt])))
+    };
+    let error = with_disks(5).err().expect("there are four slots");
+    assert_eq!(error.to_string(), "5 virtio disks are more than the PC has slots for (4)");
+    let machine = with_disks(4).expect("a machine");
     let names: Vec<_> = machine.board().names().collect();
     let wiring = crate::pc::wiring::wiring(true);
     for region in &wiring.regions {
