@@ -120,7 +120,7 @@ fn boot_image(size: usize) -> Vec<u8> {
 /// in 19 what is loaded without emulation.
 fn boot_disc() -> Vec<u8> {
     let mut record = [0; 2048];
-    record[1..31].copy_from_slice(b"CD001\x01EL TORITO SPECIFICATION");
+    record[1..30].copy_from_slice(b"CD001\x01EL TORITO SPECIFICATION");
     record[0x47] = 18;
     let mut catalogue = [0; 2048];
     catalogue[0] = 1;
