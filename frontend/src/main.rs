@@ -17,6 +17,7 @@ mod screen;
 mod script;
 mod serial;
 mod session;
+mod shorthand;
 mod terminal;
 mod watch;
 mod window;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 const NO_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 fn main() -> ExitCode {
-    let command = match Posada::try_parse() {
+    let command = match Posada::try_parse_from(shorthand::expand(std::env::args_os().collect())) {
         Ok(posada) => posada.command,
         Err(error) if !error.use_stderr() || error.kind() == NO_COMMAND => error.exit(),
         Err(error) => {

@@ -13,6 +13,8 @@ use std::str::FromStr;
 
 const EXAMPLES: &str = "\
 Examples:
+  A PC in a window, with a disk, CD or diskette image in the drive that it fits:
+    posada debian.qcow2
   Boot a Linux kernel to the shell of its initramfs, here in the terminal:
     posada run --kernel vmlinuz --initrd initramfs.cpio.gz --append 'console=ttyS0'
   Boot a disk image and show its text screen:

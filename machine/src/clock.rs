@@ -21,6 +21,10 @@ const SHORTEST_SLICE: u64 = 256;
 /// guest time then goes on from where it was.
 const STALL: Duration = Duration::from_secs(1);
 
+/// A guest that is awake sees time move by no more than this at once: on a host that gave us no time, the ticks that it
+/// missed come one after the other and not as one edge, and it catches up with the host over the next looks.
+const LEAP: Tick = Tick::MILLISECOND.times(5);
+
 /// No sleep is longer than this, so that sleeping is never taken for a stall.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
@@ -52,12 +56,14 @@ pub struct Clock {
     anchor: Option<Anchor>,
     /// Paced: instructions that may still retire before the host's clock is looked at.
     unseen: u64,
+    /// Paced: the guest sleeps until then.
+    asleep_until: Tick,
 }
 
 impl Clock {
     /// A clock that shows `now` after `retired` instructions.
     pub(crate) fn new(mode: TimeMode, now: Tick, retired: u64) -> Self {
-        Self { mode, now, retired, anchor: None, unseen: 0 }
+        Self { mode, now, retired, anchor: None, unseen: 0, asleep_until: now }
     }
 
     pub fn mode(&self) -> TimeMode {
@@ -98,7 +104,9 @@ impl Clock {
         }
         anchor.seen = host;
         let span = nanos(host.saturating_duration_since(anchor.host));
-        self.now = self.now.max(anchor.guest + Tick::from_nanos(span));
+        let furthest = Tick(self.now.max(self.asleep_until).0.saturating_add(LEAP.0));
+        self.now = self.now.max((anchor.guest + Tick::from_nanos(span)).min(furthest));
+        self.asleep_until = self.now;
         self.unseen = SLICE;
     }
 
@@ -128,7 +136,8 @@ impl Clock {
     }
 
     /// How long a paced machine may sleep when nothing happens until `at`.
-    pub(crate) fn sleep(&self, at: Tick) -> Duration {
+    pub(crate) fn sleep(&mut self, at: Tick) -> Duration {
+        self.asleep_until = at;
         Duration::from_nanos(at.saturating_sub(self.now).as_nanos()).min(LONGEST_SLEEP)
     }
 }
@@ -165,6 +174,7 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         clock.sample_at(start);
+        clock.sleep(Tick::SECOND + Tick::MILLISECOND.times(10));
         clock.sample_at(at(10));
         assert_eq!(clock.now(), Tick::SECOND + Tick::MILLISECOND.times(10));
         clock.sample_at(at(60_000));
@@ -173,6 +183,21 @@ mod tests {
         assert_eq!(clock.now(), Tick::SECOND + Tick::MILLISECOND.times(15));
         clock.sample_at(at(60_001));
         assert_eq!(clock.now(), Tick::SECOND + Tick::MILLISECOND.times(15), "never back");
+    }
+
+    #[test]
+    fn a_guest_that_is_awake_catches_up_in_small_steps() {
+        let mut clock = Clock::new(TimeMode::Paced, Tick::ZERO, 0);
+        let start = Instant::now();
+        clock.sample_at(start);
+        let late = start + Duration::from_millis(12);
+        for seen in [5, 10, 12, 12] {
+            clock.sample_at(late);
+            assert_eq!(clock.now(), Tick::MILLISECOND.times(seen));
+        }
+        clock.sleep(Tick::MILLISECOND.times(100));
+        clock.sample_at(start + Duration::from_millis(400));
+        assert_eq!(clock.now(), Tick::MILLISECOND.times(105), "awake again");
     }
 
     #[test]
@@ -189,7 +214,7 @@ mod tests {
 
     #[test]
     fn sleeps_are_shorter_than_stalls() {
-        let clock = Clock::new(TimeMode::Paced, Tick::ZERO, 0);
+        let mut clock = Clock::new(TimeMode::Paced, Tick::ZERO, 0);
         assert_eq!(clock.sleep(Tick::MILLISECOND), Duration::from_millis(1));
         assert!(clock.sleep(Tick::NEVER) < STALL);
     }

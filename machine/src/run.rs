@@ -161,7 +161,10 @@ impl Machine {
         match self.board.clock().mode() {
             TimeMode::Deterministic if next == Tick::NEVER => return Some(RunOutcome::Asleep),
             TimeMode::Deterministic => self.board.skip_to(next),
-            TimeMode::Paced => self.handle.wait(self.board.clock().sleep(next)),
+            TimeMode::Paced => {
+                let span = self.board.sleep(next);
+                self.handle.wait(span);
+            }
         }
         None
     }

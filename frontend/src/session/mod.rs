@@ -213,7 +213,8 @@ impl<'a> Session<'a> {
         }
         Ok(match outcome {
             RunOutcome::Stopped => self.out_of_time(),
-            RunOutcome::PowerOff => Some(self.powered_off()),
+            // What it said last may be what the script waits for.
+            RunOutcome::PowerOff => Some(self.play()?.unwrap_or_else(|| self.powered_off())),
             RunOutcome::Reset if self.host.panic_seen => Some(Ending::KernelPanic),
             RunOutcome::Reset => Some(Ending::Reset),
             RunOutcome::Exit(value) => Some(Ending::GuestExit(value)),

@@ -244,6 +244,11 @@ impl Board {
         self.clock.skip_to(at);
     }
 
+    /// How long a paced machine may sleep when nothing happens until `at`.
+    pub(crate) fn sleep(&mut self, at: Tick) -> std::time::Duration {
+        self.clock.sleep(at)
+    }
+
     pub(crate) fn note(&mut self, notice: Notice) {
         self.trace.note(self.time, notice);
     }
