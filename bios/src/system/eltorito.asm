@@ -330,8 +330,8 @@ cd_entry:
     mov dl, CD_FIRST
     add dl, [E_EMULATION+EM_CONTROLLER]
     mov [E_EMULATION+EM_DRIVE], dl
-    cmp al, 1
-    jb .done
+    test al, al                     ; no emulation; clears the carry
+    jz .done
     cmp al, 4
     ja .unknown
     je .hard_disk
