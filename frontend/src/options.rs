@@ -100,7 +100,7 @@ pub struct Guest {
     /// Video BIOS image for the firmware [default: our own]
     #[arg(long, value_name = "FILE")]
     pub vgabios: Option<PathBuf>,
-    /// Hard disk image: FILE[,format=raw|qcow2|vmdk|vdi|vhd|vhdx][,readonly]; may be given up to four times
+    /// Hard disk image; `,format=raw` (qcow2, vmdk, vdi, vhd, vhdx) and `,readonly` may follow; up to four times
     #[arg(long, value_name = "FILE")]
     pub disk: Vec<Chosen>,
     /// Image of a CD or DVD (ISO 9660) for the CD-ROM drive

@@ -1,7 +1,7 @@
 //! The video BIOS: an option ROM at C0000h for the VGA with Bochs VBE extensions, PCI 1234:1111.
 //!
 //! INT 10h follows the "IBM Personal System/2 and Personal Computer BIOS Interface Technical Reference", "Interrupt
-//! 10h", and Ralf Brown's Interrupt List; [`vbe`] follows VESA's "VBE Core Functions Standard, Version 3.0". Registers
+//! 10h", and Ralf Brown's Interrupt List; `vbe` follows VESA's "VBE Core Functions Standard, Version 3.0". Registers
 //! are the VGA's; VBE modes are set by the DISPI ports (QEMU, docs/specs/standard-vga).
 //!
 //! Left out: the light pen, other adapters beside this one, the alternate print screen routine, fonts and palettes of

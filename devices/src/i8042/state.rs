@@ -257,7 +257,7 @@ mod tests {
             release,
             arrives,
         } = save(chip).unpack(VERSION).expect("own state");
-        let mouse = mouse.as_version_1(clicked);
+        let mouse = mouse.into_version_1(clicked);
         let state = I8042V1 {
             keyboard,
             mouse,

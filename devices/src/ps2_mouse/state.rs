@@ -106,7 +106,7 @@ impl From<MouseV1> for MouseV2 {
 #[cfg(test)]
 impl MouseV2 {
     /// What version 1 would have saved.
-    pub(crate) fn as_version_1(self, clicked: bool) -> MouseV1 {
+    pub(crate) fn into_version_1(self, clicked: bool) -> MouseV1 {
         let Self {
             expect,
             remote,

@@ -64,3 +64,9 @@ fn memtest86_boots_from_a_diskette() {
     command.arg("--floppy").arg(&file);
     play(command, "screen Memtest86+ v\nscreen Test #3\n").code(0);
 }
+
+/// Without emulation: the first of its sectors are loaded, and run.
+#[test]
+fn a_cd_boots() {
+    sector("--cdrom", &crate::boots::boot_disc(), "jit").code(0x10 << 1 | 1);
+}

@@ -118,7 +118,7 @@ fn boot_image(size: usize) -> Vec<u8> {
 
 /// A disc as "El Torito" Bootable CD-ROM Format Specification 1.0 has it: boot record in block 17, catalogue in 18, and
 /// in 19 what is loaded without emulation.
-fn boot_disc() -> Vec<u8> {
+pub fn boot_disc() -> Vec<u8> {
     let mut record = [0; 2048];
     record[1..30].copy_from_slice(b"CD001\x01EL TORITO SPECIFICATION");
     record[0x47] = 18;

@@ -1,7 +1,7 @@
 //! The character generator: code page 437 in cells of 8x16, 8x14 and 8x8 dots, of our own drawing.
 //!
-//! Letters, figures and signs are drawn in [`drawn_16`] and [`drawn_8`]; letters with accents are composed of them
-//! ([`accents`]); lines, shades and blocks are computed ([`box_drawing`]).
+//! Letters, figures and signs are drawn in `drawn_16` and `drawn_8`; letters with accents are composed of them
+//! (`accents`); lines, shades and blocks are computed (`box_drawing`).
 
 mod accents;
 mod box_drawing;
