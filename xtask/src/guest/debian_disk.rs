@@ -21,9 +21,12 @@ const CUSTOMIZE: &str = include_str!("../../guest/customize");
 /// bytes, and its size in KiB.
 const FILE_SYSTEM: &str = include_str!("../../guest/file-system");
 
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 12] = [
     "init",
     "udev",
+    // Listens for the power button.
+    "dbus",
+    "libpam-systemd",
     "kmod",
     "procps",
     "login",
