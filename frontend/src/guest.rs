@@ -173,14 +173,7 @@ fn cpu(name: Option<&str>) -> Result<Cpu> {
         let names: Vec<&str> = cpuid::MODELS.iter().map(|model| model.name).collect();
         bail!("there is no CPU model `{}`; choose one of {}", name.unwrap_or_default(), names.join(", "));
     };
-    let model = cpuid::model(index);
-    Ok(Cpu {
-        name: model.name.to_owned(),
-        model: index,
-        signature: model.signature,
-        apic: model.features.has(cpuid::feature::APIC),
-        long_mode: model.features.has(cpuid::feature::LM),
-    })
+    Ok(Cpu::from_model(index))
 }
 
 fn timing(time: TimeMode) -> &'static str {

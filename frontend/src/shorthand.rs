@@ -9,9 +9,6 @@ use std::path::Path;
 const ISO_AT: u64 = 16 * 2048 + 1;
 const ISO: &[u8; 5] = b"CD001";
 
-/// Bytes of diskettes: 160, 180, 320, 360 and 720 KiB, 1.2, 1.44 and 2.88 MB.
-const DISKETTES: [u64; 8] = [163_840, 184_320, 327_680, 368_640, 737_280, 1_228_800, 1_474_560, 2_949_120];
-
 /// The arguments, spelled out if the first names a file; options of `posada run` may follow it.
 pub fn expand(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let image = arguments.get(1).filter(|first| Path::new(first).is_file());
@@ -30,7 +27,7 @@ fn drive(image: &Path) -> &'static str {
         return "--cdrom";
     }
     let bytes = image.metadata().map_or(0, |about| about.len());
-    if DISKETTES.contains(&bytes) { "--floppy" } else { "--disk" }
+    if machine::is_diskette(bytes) { "--floppy" } else { "--disk" }
 }
 
 #[cfg(test)]

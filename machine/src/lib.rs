@@ -27,7 +27,7 @@ pub use clock::TimeMode;
 pub use config::{ConfigError, Cpu, Firmware, Linux, MachineConfig};
 pub use host::Handle;
 pub use machine::{Machine, MachineError};
-pub use media::MediaError;
+pub use media::{MediaError, is_diskette};
 pub use pc::bios::{BootDevice, BootPlan, video_bios};
 pub use peek::{code_bits, linear_rip};
 pub use run::{RunLimit, RunOutcome};

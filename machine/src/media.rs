@@ -1,8 +1,8 @@
 //! Changing what is in the drives, between two runs.
 
 use crate::machine::Machine;
-use devices::disk::Disk;
-use devices::i82077aa::{FloppyError, I82077aa};
+use devices::disk::{Disk, SECTOR};
+use devices::i82077aa::{DriveType, FloppyError, I82077aa};
 use devices::piix3_ide::{CdRomError, Piix3Ide};
 
 /// Why a medium was not changed. The guest has not noticed anything but, where it says so, a wish.
@@ -12,6 +12,12 @@ pub enum MediaError {
     CdRom(#[from] CdRomError),
     #[error(transparent)]
     Floppy(#[from] FloppyError),
+}
+
+/// Whether a diskette of some format has so many bytes.
+pub fn is_diskette(bytes: u64) -> bool {
+    let sector = SECTOR as u64;
+    bytes.is_multiple_of(sector) && DriveType::for_image(bytes / sector).is_some()
 }
 
 impl MediaError {

@@ -210,7 +210,7 @@ fn window_keys_reach_the_guest() {
 }
 
 #[test]
-#[ignore = "needs Xvfb, xdotool and xclip"]
+#[ignore = "needs Xvfb, xdotool and xclip; fails: Ctrl is pressed among the pasted keys"]
 fn window_pastes_the_clipboard() {
     let desk = Desk::open();
     let text = desk.file("text");
