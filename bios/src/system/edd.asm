@@ -42,9 +42,9 @@ edd_transfer:
     popf
     ret
 .seek:
-    mov word [E_DONE], 0
-    call disk_inside
-    jmp .done
+    pop di
+    pop es
+    jmp disk_inside
 
 ; Result buffer at DS:SI: 1Ah bytes, 1Eh with a pointer to the controller's, 42h with the path.
 edd_parameters:

@@ -90,6 +90,7 @@ set_ticks:
     mov [B_TICKS], dx
     mov [B_TICKS+2], cx
     mov byte [B_MIDNIGHT], 0
+    mov byte [bp+F_AH], 0
     ret
 
 ; Waits until the clock is not about to change.
@@ -171,6 +172,7 @@ clock_go:
     and bl, 7Fh
     mov al, 0Bh
     call cmos_write
+    mov byte [bp+F_AH], 0
     jmp nmi_on
 
 set_time:
@@ -216,6 +218,7 @@ set_alarm:
     or bl, 20h
     mov al, 0Bh
     call cmos_write
+    mov byte [bp+F_AH], 0
     jmp nmi_on
 
 cancel_alarm:
@@ -226,6 +229,7 @@ cancel_alarm:
     and bl, 5Fh
     mov al, 0Bh
     call cmos_write
+    mov byte [bp+F_AH], 0
     jmp nmi_on
 
 ; The clock's interrupt: 1024 times a second while somebody waits, and at the alarm.
