@@ -36,7 +36,7 @@ use emu_core::{Device, DiskController, HostEvent};
 /// All chips, in socket order. Takes the disks out of the configuration.
 ///
 /// # Errors
-/// A diskette image has a size that no diskette has, there is no place for the CD-ROM drive, or there are more virtio disks
+/// A diskette image is larger than any diskette, there is no place for the CD-ROM drive, or there are more virtio disks
 /// than slots.
 pub(crate) fn chips(
     config: &mut MachineConfig,
