@@ -113,7 +113,7 @@ fn firmware(run: &Run) -> Result<Firmware> {
             "there is nothing to boot: give a --kernel or a --firmware, or fetch SeaBIOS with `cargo xtask setup`",
         )?,
     };
-    let vga_bios = run.guest.vgabios.clone().or_else(|| fetched("vgabios-isavga.bin"));
+    let vga_bios = run.guest.vgabios.clone().or_else(|| fetched("vgabios-stdvga.bin"));
     Ok(Firmware {
         image: files::read("firmware", &image)?,
         vga_bios: vga_bios.map(|path| files::read("video BIOS", &path)).transpose()?,

@@ -2,6 +2,7 @@
 //! on a slow host and on a fast one.
 
 use crate::engines::EngineChoice;
+use crate::golden::{Golden, Mask};
 use crate::quantity::span;
 use crate::screen::{cp437, keys, paint};
 use crate::watch::Watch;
@@ -9,7 +10,7 @@ use clap::ValueEnum;
 use emu_core::{HostEvent, Tick};
 use machine::TextScreen;
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How long a line waits for what it expects, until `within` says otherwise.
 const PATIENCE: Tick = Tick::SECOND.times(120);
@@ -29,6 +30,8 @@ enum Step {
     Wait(Tick),
     Within(Tick),
     Save(PathBuf),
+    Screenshot(PathBuf),
+    Golden(Box<Golden>),
     PowerButton,
     Reset,
     Engine(EngineChoice),
@@ -40,8 +43,19 @@ enum Step {
 pub enum Action {
     Post(Vec<HostEvent>),
     Save(PathBuf),
+    Screenshot(PathBuf),
     Reset,
     Engine(EngineChoice),
+}
+
+/// What a script sees of the machine.
+pub trait Sight {
+    fn text(&mut self) -> Option<TextScreen>;
+    /// # Errors
+    /// What is different.
+    fn compare(&mut self, golden: &Golden) -> Result<(), String>;
+    /// Keeps the picture beside a golden one; says where.
+    fn keep(&mut self, golden: &Golden) -> String;
 }
 
 /// Where the script stands.
@@ -64,6 +78,20 @@ struct Line {
     number: usize,
     text: String,
     step: Step,
+}
+
+impl Line {
+    /// It did not happen in time: what is wrong.
+    fn late(&self, sight: &mut impl Sight) -> String {
+        let late = format!("script line {}, `{}`: not in time", self.number, self.text);
+        match &self.step {
+            Step::Golden(golden) => match sight.compare(golden) {
+                Err(difference) => format!("{late}: {difference}; {}", sight.keep(golden)),
+                Ok(()) => late,
+            },
+            _ => late,
+        }
+    }
 }
 
 /// A script and how far it has come.
@@ -111,7 +139,7 @@ impl Script {
     }
 
     /// The next thing to do at guest time `now`; asked again until it is `Waiting`, `Done` or `Failed`.
-    pub fn next(&mut self, now: Tick, mut screen: impl FnMut() -> Option<TextScreen>) -> Progress {
+    pub fn next(&mut self, now: Tick, sight: &mut impl Sight) -> Progress {
         while let Some(line) = self.lines.front() {
             let waited = now.saturating_sub(*self.since.get_or_insert(now));
             let watch = &mut self.watch;
@@ -119,7 +147,7 @@ impl Script {
                 Step::Expect(text) => {
                     (watch.get_or_insert_with(|| Watch::new(text.clone())).read(&mut self.unread), None)
                 }
-                Step::Screen(text) => (screen().is_some_and(|screen| shows(&screen, text)), None),
+                Step::Screen(text) => (sight.text().is_some_and(|screen| shows(&screen, text)), None),
                 Step::Wait(span) => (waited >= *span, None),
                 Step::Off => (false, None),
                 Step::Within(span) => {
@@ -129,14 +157,15 @@ impl Script {
                 Step::Key(events) => (waited >= BETWEEN_KEYS, Some(Action::Post(events.clone()))),
                 Step::Send(text) => (true, Some(Action::Post(text.bytes().map(HostEvent::Serial).collect()))),
                 Step::PowerButton => (true, Some(Action::Post(vec![HostEvent::PowerButton]))),
+                Step::Golden(golden) => (sight.compare(golden).is_ok(), None),
+                Step::Screenshot(path) => (true, Some(Action::Screenshot(path.clone()))),
                 Step::Save(path) => (true, Some(Action::Save(path.clone()))),
                 Step::Reset => (true, Some(Action::Reset)),
                 Step::Engine(choice) => (true, Some(Action::Engine(*choice))),
             };
             if !fulfilled {
                 let in_time = waited < self.patience || matches!(line.step, Step::Wait(_));
-                let late = || format!("script line {}, `{}`: not in time", line.number, line.text);
-                return if in_time { Progress::Waiting } else { Progress::Failed(late()) };
+                return if in_time { Progress::Waiting } else { Progress::Failed(line.late(sight)) };
             }
             self.advance();
             if let Some(action) = action {
@@ -190,13 +219,15 @@ fn steps(word: &str, rest: &str) -> Result<Vec<Step>, String> {
         "wait" => vec![Step::Wait(span(rest)?)],
         "within" => vec![Step::Within(span(rest)?)],
         "save" => vec![Step::Save(text()?.into())],
+        "screenshot" => vec![Step::Screenshot(text()?.into())],
+        "golden" => vec![Step::Golden(Box::new(golden(&text()?)?))],
         "power-button" => bare(Step::PowerButton)?,
         "engine" => vec![Step::Engine(engine(rest)?)],
         "reset" => bare(Step::Reset)?,
         "off" => bare(Step::Off)?,
         _ => {
             return Err(format!(
-                "`{word}` is not a step; the steps are expect, screen, send, type, key, wait, within, save, engine, power-button, reset and off"
+                "`{word}` is not a step; the steps are expect, screen, send, type, key, wait, within, save, screenshot, golden, engine, power-button, reset and off"
             ));
         }
     })
@@ -205,6 +236,14 @@ fn steps(word: &str, rest: &str) -> Result<Vec<Step>, String> {
 fn engine(name: &str) -> Result<EngineChoice, String> {
     EngineChoice::from_str(name, true)
         .map_err(|_| "`engine` needs the name of one: interpreter, auto or jit".to_owned())
+}
+
+/// A file, then masks.
+fn golden(text: &str) -> Result<Golden, String> {
+    let mut parts = text.split(" mask ");
+    let path = parts.next().unwrap_or_default().trim();
+    let masks = parts.map(|mask| mask.trim().parse()).collect::<Result<Vec<Mask>, _>>()?;
+    Golden::open(Path::new(path), masks).map_err(|error| format!("{error:#}"))
 }
 
 fn keys_named(names: &str) -> Result<Vec<Step>, String> {
@@ -220,45 +259,85 @@ fn shows(screen: &TextScreen, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::png;
+    use machine::Picture;
 
-    fn none() -> Option<TextScreen> {
-        None
+    /// Sees a white dot, and keeps nothing.
+    struct Dot;
+
+    impl Sight for Dot {
+        fn text(&mut self) -> Option<TextScreen> {
+            None
+        }
+
+        fn compare(&mut self, golden: &Golden) -> Result<(), String> {
+            golden.compare(&dot(0xFF_FFFF))
+        }
+
+        fn keep(&mut self, golden: &Golden) -> String {
+            format!("see {}", golden.beside().display())
+        }
+    }
+
+    fn dot(colour: u32) -> Picture {
+        let mut picture = Picture::new();
+        (picture.width, picture.height, picture.pixels) = (1, 1, vec![colour]);
+        picture
+    }
+
+    #[test]
+    fn a_golden_picture_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let [white, black] = ["white.png", "black.png"].map(|name| folder.path().join(name));
+        png::write(&white, &dot(0xFF_FFFF)).unwrap();
+        png::write(&black, &dot(0)).unwrap();
+        let text = format!(
+            "golden {0}\nscreenshot {0}\ngolden {1} mask 9,9,1,1 mask 0,0,1,1\nwithin 1s\ngolden {1}",
+            white.display(),
+            black.display()
+        );
+        let mut script = Script::parse(&text).unwrap();
+        assert_eq!(script.next(Tick(0), &mut Dot), Progress::Act(Action::Screenshot(white)));
+        assert_eq!(script.next(Tick(0), &mut Dot), Progress::Waiting);
+        let Progress::Failed(why) = script.next(Tick::SECOND, &mut Dot) else { panic!("it is not black") };
+        assert!(why.contains("1 pixels differ") && why.contains("black.actual.png"), "{why}");
+        assert!(Script::parse("golden /none.png").is_err() && Script::parse("screenshot").is_err());
     }
 
     #[test]
     fn expect_then_send() {
         let mut script = Script::parse("# a comment\nexpect login:\nsend root\n\nexpect #").unwrap();
-        assert_eq!(script.next(Tick(0), none), Progress::Waiting);
+        assert_eq!(script.next(Tick(0), &mut Dot), Progress::Waiting);
         script.heard(b"Debian log");
-        assert_eq!(script.next(Tick(1), none), Progress::Waiting);
+        assert_eq!(script.next(Tick(1), &mut Dot), Progress::Waiting);
         script.heard(b"in: # ");
         let root = b"root\r".iter().map(|&byte| HostEvent::Serial(byte)).collect();
-        assert_eq!(script.next(Tick(2), none), Progress::Act(Action::Post(root)));
-        assert_eq!(script.next(Tick(2), none), Progress::Done, "what came after `login:` was not lost");
+        assert_eq!(script.next(Tick(2), &mut Dot), Progress::Act(Action::Post(root)));
+        assert_eq!(script.next(Tick(2), &mut Dot), Progress::Done, "what came after `login:` was not lost");
     }
 
     #[test]
     fn an_engine_is_chosen() {
         let mut script = Script::parse("engine jit").unwrap();
-        assert_eq!(script.next(Tick(0), none), Progress::Act(Action::Engine(EngineChoice::Jit)));
+        assert_eq!(script.next(Tick(0), &mut Dot), Progress::Act(Action::Engine(EngineChoice::Jit)));
     }
 
     #[test]
     fn a_text_may_take_its_time() {
         let mut script = Script::until("x");
-        assert_eq!(script.next(Tick(0), none), Progress::Waiting);
-        assert_eq!(script.next(Tick::SECOND.times(1 << 20), none), Progress::Waiting);
+        assert_eq!(script.next(Tick(0), &mut Dot), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND.times(1 << 20), &mut Dot), Progress::Waiting);
         script.heard(b"x");
-        assert_eq!(script.next(Tick::SECOND.times(1 << 20), none), Progress::Done);
+        assert_eq!(script.next(Tick::SECOND.times(1 << 20), &mut Dot), Progress::Done);
     }
 
     #[test]
     fn patience_is_guest_time() {
         let mut script = Script::parse("within 5s\nexpect never").unwrap();
-        assert_eq!(script.next(Tick::SECOND, none), Progress::Waiting);
-        assert_eq!(script.next(Tick::SECOND.times(5), none), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND, &mut Dot), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND.times(5), &mut Dot), Progress::Waiting);
         let failed = Progress::Failed("script line 2, `expect never`: not in time".into());
-        assert_eq!(script.next(Tick::SECOND.times(6), none), failed);
+        assert_eq!(script.next(Tick::SECOND.times(6), &mut Dot), failed);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! machine and the person (or the script) in front of it.
 
 mod console;
+mod eyes;
 mod host;
 mod subject;
 
@@ -10,6 +11,7 @@ pub use subject::{Subject, Turn};
 use crate::ending::Ending;
 use crate::engines::{EngineChoice, Engines};
 use crate::files;
+use crate::golden::png;
 use crate::guest::{self, Built, Media};
 use crate::inbox::{Happening, Inbox};
 use crate::options::{Display, Run, Serial};
@@ -20,8 +22,9 @@ use crate::terminal;
 use anyhow::{Context, Result, bail};
 use console::Console;
 use emu_core::{HostEvent, Tick};
+use eyes::Eyes;
 use host::HostSide;
-use machine::RunOutcome;
+use machine::{Picture, RunOutcome};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::process::ExitCode;
@@ -76,6 +79,8 @@ struct Session<'a> {
     host: HostSide,
     console: Console,
     inbox: Inbox,
+    /// What a script sees.
+    picture: Picture,
     /// Bytes on their way into the serial port, which takes only so many at a time.
     to_serial: VecDeque<u8>,
     /// Not yet reached.
@@ -98,7 +103,18 @@ impl<'a> Session<'a> {
         let console = Console::new(options.console.display, typing && terminal::is_one());
         let host = HostSide::open(options, cable)?;
         let (to_serial, save_at) = (VecDeque::new(), options.state.save_at);
-        Ok(Self { options, subject, summary, script, host, console, inbox, to_serial, save_at })
+        Ok(Self {
+            options,
+            subject,
+            summary,
+            script,
+            host,
+            console,
+            inbox,
+            picture: Picture::new(),
+            to_serial,
+            save_at,
+        })
     }
 
     fn introduction(&self) -> String {
@@ -225,12 +241,17 @@ impl<'a> Session<'a> {
         loop {
             let now = self.now();
             let Some(script) = &mut self.script else { return Ok(None) };
-            match script.next(now, || self.subject.machine_mut().text_screen()) {
+            let mut eyes = Eyes { machine: self.subject.machine_mut(), picture: &mut self.picture };
+            match script.next(now, &mut eyes) {
                 Progress::Waiting => return Ok(None),
                 Progress::Done => return Ok(Some(Ending::ScriptDone)),
                 Progress::Failed(why) => return Ok(Some(Ending::TooLate(why))),
                 Progress::Act(Action::Post(events)) => self.post(events),
                 Progress::Act(Action::Save(path)) => self.save_to(&path)?,
+                Progress::Act(Action::Screenshot(path)) => {
+                    self.subject.machine_mut().draw(&mut self.picture);
+                    png::write(&path, &self.picture)?;
+                }
                 Progress::Act(Action::Reset) => self.subject.reset()?,
                 Progress::Act(Action::Engine(engine)) => self.subject.set_engine(engine)?,
             }
