@@ -164,10 +164,11 @@ pub(crate) fn set_cmos(board: &mut Board, layout: &Layout) {
     });
 }
 
-/// What a firmware would have done to chips that need more than port writes: text mode 3, and the local APIC in
-/// virtual wire mode.
+/// What a firmware would have done to chips that need more than port writes: text mode 3 with our video BIOS's font,
+/// and the local APIC in virtual wire mode.
 pub(crate) fn set_up_for_kernel(board: &mut Board) {
-    board.on_chip(|vga: &mut Vga, _| vga.set_mode_3());
+    let font = bios::video::font::font_16();
+    board.on_chip(|vga: &mut Vga, _| vga.set_mode_3(&font));
     board.on_chip(|apic: &mut Lapic, _| apic.set_virtual_wire());
 }
 
