@@ -119,12 +119,17 @@ impl Guest {
     pub fn power_off(mut self) -> Result<()> {
         self.send("systemctl poweroff")?;
         let end = Instant::now() + PATIENCE;
-        while Instant::now() < end && self.hear(end) {}
-        match self.child.try_wait()? {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => bail!("Posada has ended ({status}) when the guest was to power off"),
-            None => bail!("the guest does not power off"),
+        while self.hear(end) {
+            if Instant::now() >= end {
+                bail!("the guest does not power off; what it said is in {}", self.log.display());
+            }
         }
+        // Its output has ended, so it is about to.
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("Posada has ended ({status}) when the guest was to power off");
+        }
+        Ok(())
     }
 }
 
