@@ -13,6 +13,7 @@ mod fuzz;
 mod guest;
 mod initramfs;
 mod packages;
+mod screen;
 mod setup;
 mod soak;
 mod test;
