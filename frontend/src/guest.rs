@@ -1,6 +1,7 @@
 //! From the command line to a machine: everything is read and checked here, before anything runs.
 
 use crate::boot;
+use crate::disk_light::DiskLight;
 use crate::files;
 use crate::image::{self, Access, Chosen, Image};
 use crate::media;
@@ -24,6 +25,7 @@ pub struct Media {
     virtio_disks: Vec<Box<dyn Disk>>,
     floppy: Option<Box<dyn Disk>>,
     cdrom: Option<Box<dyn Disk>>,
+    light: DiskLight,
 }
 
 /// The PC's places for hard disks.
@@ -40,12 +42,17 @@ impl Media {
         if disks.len() > DISKS {
             bail!("--disk was given {} times; the PC has room for {DISKS} disks", disks.len());
         }
-        Ok(Self { disks, virtio_disks, floppy, cdrom: None })
+        Ok(Self { disks, virtio_disks, floppy, cdrom: None, light: DiskLight::default() })
     }
 
     /// With the disc that the command line names, which is only read.
     pub fn with_cdrom(self, run: &Run) -> Result<Self> {
         Ok(Self { cdrom: run.guest.cdrom.as_deref().map(media::cdrom).transpose()?, ..self })
+    }
+
+    /// The light that watches all of them.
+    pub fn light(&self) -> DiskLight {
+        self.light.clone()
     }
 
     /// The images that the command line names, to be written to unless it says otherwise.
@@ -112,12 +119,14 @@ fn time(run: &Run) -> TimeMode {
 
 /// What both a new and a restored machine take from the command line.
 fn complete(config: &mut MachineConfig, run: &Run, media: Media) {
-    for (slot, disk) in config.disks.iter_mut().zip(media.disks) {
-        *slot = Some(disk);
+    let Media { disks, virtio_disks, floppy, cdrom, light } = media;
+    let watch = |disk| light.watch(disk);
+    for (slot, disk) in config.disks.iter_mut().zip(disks) {
+        *slot = Some(watch(disk));
     }
-    config.virtio_disks = media.virtio_disks;
-    config.floppies[0] = media.floppy;
-    config.cdrom = media.cdrom;
+    config.virtio_disks = virtio_disks.into_iter().map(watch).collect();
+    config.floppies[0] = floppy.map(watch);
+    config.cdrom = cdrom.map(watch);
     config.stop_at_reset = run.time.no_reboot;
     config.trace = run.state.trace.is_some();
 }

@@ -2,6 +2,7 @@
 
 mod boot;
 mod conform;
+mod disk_light;
 mod ending;
 mod engines;
 mod escape;

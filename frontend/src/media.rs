@@ -1,5 +1,6 @@
 //! What goes into the drives for media that change, at the start and while the PC runs.
 
+use crate::disk_light::DiskLight;
 use crate::image::{self, Access, Chosen, Format};
 use anyhow::{Context, Result};
 use machine::{Disk, Machine, WriteProtected};
@@ -27,14 +28,14 @@ impl Change {
     ///
     /// # Errors
     /// The image cannot be used, there is no such drive, or the guest has locked the drive that a disc is for.
-    pub fn make(&self, machine: &mut Machine) -> Result<bool> {
+    pub fn make(&self, machine: &mut Machine, light: &DiskLight) -> Result<bool> {
         match self {
             Self::Insert(Bay::CdRom, path) => {
-                let inserted = machine.insert_cdrom(cdrom(path)?);
+                let inserted = machine.insert_cdrom(light.watch(cdrom(path)?));
                 inserted.with_context(|| format!("cannot insert {}", path.display()))?;
             }
             Self::Insert(Bay::Floppy, path) => {
-                let inserted = machine.insert_floppy(DRIVE_A, floppy(&Chosen::new(path))?);
+                let inserted = machine.insert_floppy(DRIVE_A, light.watch(floppy(&Chosen::new(path))?));
                 inserted.with_context(|| format!("cannot insert {}", path.display()))?;
             }
             Self::Eject(Bay::CdRom) => match machine.eject_cdrom() {

@@ -3,6 +3,7 @@
 use crate::boot::{Boot, Firmware};
 use crate::engines::{EngineChoice, Which};
 use crate::image::{self, Chosen};
+use crate::screen::keyboard::KeyboardLayout;
 use crate::window::HostKey;
 use crate::{conform, lockstep, quantity};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -145,6 +146,9 @@ pub struct Console {
     /// The key that commands the window of --display window
     #[arg(long, value_enum, default_value_t)]
     pub host_key: HostKey,
+    /// The guest's keyboard layout, for text: pasted, typed with --display text, or by a script
+    #[arg(long, value_enum, value_name = "LAYOUT", default_value_t)]
+    pub keyboard_layout: KeyboardLayout,
     /// Write what the firmware says on its debug port (402h) to this file
     #[arg(long, value_name = "FILE")]
     pub debugcon: Option<PathBuf>,

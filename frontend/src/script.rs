@@ -5,6 +5,7 @@ use crate::engines::EngineChoice;
 use crate::golden::{Golden, Mask};
 use crate::media::{Bay, Change};
 use crate::quantity::span;
+use crate::screen::keyboard::KeyboardLayout;
 use crate::screen::{cp437, keys, paint};
 use crate::watch::Watch;
 use clap::ValueEnum;
@@ -113,7 +114,7 @@ impl Script {
     ///
     /// # Errors
     /// The first line that is not a step.
-    pub fn parse(text: &str) -> Result<Self, ScriptError> {
+    pub fn parse(text: &str, layout: KeyboardLayout) -> Result<Self, ScriptError> {
         let mut lines = VecDeque::new();
         for (index, text) in text.lines().enumerate() {
             let text = text.trim();
@@ -122,7 +123,8 @@ impl Script {
             }
             let number = index + 1;
             let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-            let steps = steps(word, rest.trim()).map_err(|what| ScriptError { line: number, what })?;
+            let steps =
+                steps(word, rest.trim(), layout).map_err(|what| ScriptError { line: number, what })?;
             lines.extend(steps.into_iter().map(|step| Line { number, text: text.to_owned(), step }));
         }
         Ok(Self { lines, watch: None, unread: Vec::new(), patience: PATIENCE, since: None, difference: None })
@@ -219,7 +221,7 @@ impl Watch {
     }
 }
 
-fn steps(word: &str, rest: &str) -> Result<Vec<Step>, String> {
+fn steps(word: &str, rest: &str, layout: KeyboardLayout) -> Result<Vec<Step>, String> {
     let text = || match rest {
         "" => Err(format!("`{word}` needs a text")),
         rest => Ok(rest.to_owned()),
@@ -233,8 +235,8 @@ fn steps(word: &str, rest: &str) -> Result<Vec<Step>, String> {
         "screen" => vec![Step::Screen(text()?)],
         "send" => vec![Step::Send(format!("{rest}\r"))],
         "type" => vec![Step::Send(text()?)],
-        "key" => keys_named(&text()?)?,
-        "keyboard" => keys_of(&text()?)?,
+        "key" => keys_named(layout, &text()?)?,
+        "keyboard" => keys_of(layout, &text()?)?,
         "wait" => vec![Step::Wait(span(rest)?)],
         "within" => vec![Step::Within(span(rest)?)],
         "save" => vec![Step::Save(text()?.into())],
@@ -276,17 +278,21 @@ fn golden(text: &str) -> Result<Golden, String> {
     Golden::named(what, masks).map_err(|error| format!("{error:#}"))
 }
 
-fn keys_named(names: &str) -> Result<Vec<Step>, String> {
-    let stroke = |name: &str| keys::of_name(name).ok_or_else(|| format!("`{name}` is not a key"));
+fn keys_named(layout: KeyboardLayout, names: &str) -> Result<Vec<Step>, String> {
+    let stroke = |name: &str| keys::of_name(layout, name).ok_or_else(|| format!("`{name}` is not a key"));
     names.split_whitespace().map(|name| Ok(Step::Key(stroke(name)?.events()))).collect()
 }
 
-fn keys_of(text: &str) -> Result<Vec<Step>, String> {
-    let stroke = |character: char| {
-        let stroke = u8::try_from(character).ok().filter(u8::is_ascii).and_then(keys::of_character);
-        stroke.ok_or_else(|| format!("there is no key for `{character}`"))
-    };
-    text.chars().map(|character| Ok(Step::Key(stroke(character)?.events()))).collect()
+fn keys_of(layout: KeyboardLayout, text: &str) -> Result<Vec<Step>, String> {
+    let mut steps = Vec::new();
+    for character in text.chars() {
+        let strokes = keys::of_character(layout, character);
+        if strokes.is_empty() {
+            return Err(format!("there is no key for `{character}` in the layout {layout}"));
+        }
+        steps.extend(strokes.into_iter().map(|stroke| Step::Key(stroke.events())));
+    }
+    Ok(steps)
 }
 
 fn shows(screen: &TextScreen, text: &str) -> bool {
@@ -298,6 +304,10 @@ fn shows(screen: &TextScreen, text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::golden::png;
+
+    fn parse(text: &str) -> Result<Script, ScriptError> {
+        Script::parse(text, KeyboardLayout::Us)
+    }
 
     /// A PC that shows a white dot and no text; whether it takes keys.
     struct Dot(bool, Picture);
@@ -337,19 +347,19 @@ mod tests {
             white.display(),
             black.display()
         );
-        let mut script = Script::parse(&text).unwrap();
+        let mut script = parse(&text).unwrap();
         assert_eq!(script.next(Tick(0), &mut dot(true)), Progress::Act(Action::Screenshot(white)));
         assert_eq!(script.next(Tick(0), &mut dot(true)), Progress::Waiting);
         let Progress::Failed(why) = script.next(Tick::SECOND, &mut dot(true)) else {
             panic!("it is not black")
         };
         assert!(why.contains("1 pixels differ") && why.contains("black.actual.png"), "{why}");
-        assert!(Script::parse("golden /none.png").is_err() && Script::parse("screenshot").is_err());
+        assert!(parse("golden /none.png").is_err() && parse("screenshot").is_err());
     }
 
     #[test]
     fn expect_then_send() {
-        let mut script = Script::parse("# a comment\nexpect login:\nsend root\n\nexpect #").unwrap();
+        let mut script = parse("# a comment\nexpect login:\nsend root\n\nexpect #").unwrap();
         assert_eq!(script.next(Tick(0), &mut dot(true)), Progress::Waiting);
         script.heard(b"Debian log");
         assert_eq!(script.next(Tick(1), &mut dot(true)), Progress::Waiting);
@@ -365,13 +375,13 @@ mod tests {
 
     #[test]
     fn an_engine_is_chosen() {
-        let mut script = Script::parse("engine jit").unwrap();
+        let mut script = parse("engine jit").unwrap();
         assert_eq!(script.next(Tick(0), &mut dot(true)), Progress::Act(Action::Engine(EngineChoice::Jit)));
     }
 
     #[test]
     fn keys_wait_until_the_guest_takes_them() {
-        let mut script = Script::parse("within 1s\nkeyboard aB").unwrap();
+        let mut script = parse("within 1s\nkeyboard aB").unwrap();
         let ms = |n| Tick::MILLISECOND.times(n);
         assert_eq!(script.next(ms(0), &mut dot(true)), Progress::Waiting, "a typist is not that fast");
         assert_eq!(script.next(ms(500), &mut dot(false)), Progress::Waiting);
@@ -383,20 +393,20 @@ mod tests {
         assert_eq!(script.next(ms(600), &mut dot(true)), Progress::Waiting);
         assert_eq!(posted(script.next(ms(630), &mut dot(true))), 4, "with Shift");
         assert_eq!(script.next(ms(630), &mut dot(true)), Progress::Done);
-        let mut script = Script::parse("within 1s\nkey a").unwrap();
+        let mut script = parse("within 1s\nkey a").unwrap();
         script.next(ms(0), &mut dot(false));
         assert!(matches!(script.next(ms(1000), &mut dot(false)), Progress::Failed(_)));
-        assert!(Script::parse("keyboard \u{e4}").is_err());
+        assert!(parse("keyboard \u{e4}").is_err());
     }
 
     #[test]
     fn media_are_changed() {
-        let mut script = Script::parse("eject floppy\ncdrom second disc.iso").unwrap();
+        let mut script = parse("eject floppy\ncdrom second disc.iso").unwrap();
         let mut next = || script.next(Tick(0), &mut dot(true));
         assert_eq!(next(), Progress::Act(Action::Change(Change::Eject(Bay::Floppy))));
         let second = Change::Insert(Bay::CdRom, "second disc.iso".into());
         assert_eq!(next(), Progress::Act(Action::Change(second)));
-        assert!(Script::parse("eject pizza").is_err() && Script::parse("cdrom").is_err());
+        assert!(parse("eject pizza").is_err() && parse("cdrom").is_err());
     }
 
     #[test]
@@ -410,7 +420,7 @@ mod tests {
 
     #[test]
     fn patience_is_guest_time() {
-        let mut script = Script::parse("within 5s\nexpect never").unwrap();
+        let mut script = parse("within 5s\nexpect never").unwrap();
         assert_eq!(script.next(Tick::SECOND, &mut dot(true)), Progress::Waiting);
         assert_eq!(script.next(Tick::SECOND.times(5), &mut dot(true)), Progress::Waiting);
         let failed = Progress::Failed("script line 2, `expect never`: not in time".into());
@@ -419,13 +429,13 @@ mod tests {
 
     #[test]
     fn power_off_is_success_only_where_it_is_expected() {
-        assert!(Script::parse("off").unwrap().powered_off().is_ok());
-        assert!(Script::parse("expect x").unwrap().powered_off().is_err());
+        assert!(parse("off").unwrap().powered_off().is_ok());
+        assert!(parse("expect x").unwrap().powered_off().is_err());
     }
 
     #[test]
     fn wrong_lines_are_named() {
-        let error = |text| Script::parse(text).err().map(|error| error.to_string()).unwrap();
+        let error = |text| parse(text).err().map(|error| error.to_string()).unwrap();
         assert!(error("wait 1s\nfrobnicate").starts_with("line 2: `frobnicate` is not a step"));
         assert!(error("key hyper").contains("not a key") && error("expect").contains("needs a text"));
         assert!(error("engine warp").contains("interpreter, auto or jit"));

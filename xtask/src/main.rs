@@ -6,12 +6,14 @@ mod cache;
 mod check;
 mod command;
 mod cpio;
+mod crash;
 mod debian;
 mod demo;
 mod fuzz;
 mod guest;
 mod initramfs;
 mod packages;
+mod screen;
 mod setup;
 mod soak;
 mod test;
@@ -31,6 +33,8 @@ Usage: cargo xtask COMMAND
                       compare with QEMU's TCG and with the bare host; all of it is written into README.md, a part
                       is only printed. NAME is an architecture, a kernel or a program, and may be given again
   soak [MINUTES]      run ever new code under --engine jit and watch Posada's memory (default 60)
+  crash [--count N] [--disk ide|virtio] [--format raw|qcow2] [--seed N]
+                      kill Posada while Debian writes to its disk, and look what is left (default 50 times)
   fuzz [SECONDS]      run each fuzz target for so long (default 60)
 ";
 
@@ -57,6 +61,7 @@ fn dispatch(words: &[&str]) -> Result<()> {
         ["bench", selection @ ..] => bench::bench(selection),
         ["soak"] => soak::soak("60"),
         ["soak", minutes] => soak::soak(minutes),
+        ["crash", options @ ..] => crash::crash(options),
         ["fuzz"] => fuzz::fuzz("60"),
         ["fuzz", seconds] => fuzz::fuzz(seconds),
         [] | ["help" | "--help" | "-h"] => {

@@ -12,11 +12,12 @@ pub type Tool = (&'static str, &'static str);
 /// Makes sure that the programs are here: installs what is missing if we are root on Debian or Ubuntu, else says
 /// what to install. `who` names the command in the message.
 pub fn require(who: &str, tools: &[Tool]) -> Result<()> {
-    let missing: Vec<&str> = tools
-        .iter()
-        .filter(|(program, _)| command::find(program).is_none())
-        .map(|&(_, package)| package)
-        .collect();
+    let missing = tools.iter().filter(|(program, _)| command::find(program).is_none());
+    install(who, &missing.map(|&(_, package)| package).collect::<Vec<_>>())
+}
+
+/// Installs packages if we are root on Debian or Ubuntu, else says that they must be.
+pub fn install(who: &str, missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
@@ -27,10 +28,16 @@ pub fn require(who: &str, tools: &[Tool]) -> Result<()> {
         );
     }
     eprintln!("{who}: installing the Debian packages {list}");
-    let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--quiet=2", "--no-install-recommends"]).args(&missing);
-    command::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
-        .with_context(|| format!("run apt-get update, install {list}, and try again"))
+    let apt_get = |arguments: &[&str]| {
+        let mut apt_get = Command::new("apt-get");
+        apt_get.args(arguments).arg("--quiet=2").env("DEBIAN_FRONTEND", "noninteractive");
+        command::run(&mut apt_get)
+    };
+    let install = [&["install", "--yes", "--no-install-recommends"], missing].concat();
+    // The index of packages may be old, or not there at all.
+    apt_get(&install)
+        .or_else(|_| apt_get(&["update"]).and_then(|()| apt_get(&install)))
+        .with_context(|| format!("{who} needs the Debian packages {list}"))
 }
 
 pub fn is_root() -> bool {

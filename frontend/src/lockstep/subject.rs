@@ -107,6 +107,10 @@ impl Subject for Together<'_> {
         bail!("in lockstep the media stay as they are")
     }
 
+    fn disk_uses(&self) -> Option<u64> {
+        None
+    }
+
     fn status(&self) -> String {
         let retired = self.machine().retired();
         let micros = self.start.elapsed().as_micros().max(1);

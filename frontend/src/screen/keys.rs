@@ -1,13 +1,15 @@
-//! From what a terminal sends to what a PC keyboard sends: keys of the US layout as set-1 make codes.
+//! From what a terminal sends to what a PC keyboard sends: set-1 make codes.
 //!
 //! Codes: IBM PS/2 Hardware Interface Technical Reference, "Keyboard", scan code set 1. Extended keys have E0h in
 //! the high byte. Terminal sequences: XTerm Control Sequences, "PC-Style Function Keys".
 
+use super::keyboard::KeyboardLayout;
 use emu_core::HostEvent;
 
 const SHIFT: u16 = 0x2A;
 const CONTROL: u16 = 0x1D;
 const ALT: u16 = 0x38;
+const ALT_GR: u16 = 0xE038;
 const ESCAPE: u16 = 0x01;
 
 /// A key with the modifiers held while it is pressed.
@@ -17,16 +19,17 @@ pub struct Stroke {
     pub shift: bool,
     pub control: bool,
     pub alt: bool,
+    pub alt_gr: bool,
 }
 
 impl Stroke {
-    const fn plain(code: u16) -> Self {
-        Self { code, shift: false, control: false, alt: false }
+    pub const fn plain(code: u16) -> Self {
+        Self { code, shift: false, control: false, alt: false, alt_gr: false }
     }
 
     /// Press and release, modifiers outside.
     pub fn events(self) -> Vec<HostEvent> {
-        let held = [(self.control, CONTROL), (self.alt, ALT), (self.shift, SHIFT)];
+        let held = [(self.control, CONTROL), (self.alt, ALT), (self.alt_gr, ALT_GR), (self.shift, SHIFT)];
         let down = held.iter().filter(|(is_held, _)| *is_held).map(|&(_, code)| code);
         let press: Vec<u16> = down.chain([self.code]).collect();
         let event = |code, pressed| HostEvent::Key { code, pressed };
@@ -47,44 +50,33 @@ const NAMED: [(&str, u16); 32] = [
     ("shift", SHIFT),  ("menu", 0xE05D),
 ];
 
-/// The unshifted and shifted characters of the main block, in order of their codes from the first.
-const ROWS: [(u16, &str, &str); 4] = [
-    (0x02, "1234567890-=", "!@#$%^&*()_+"),
-    (0x10, "qwertyuiop[]", "QWERTYUIOP{}"),
-    (0x1E, "asdfghjkl;'`", "ASDFGHJKL:\"~"),
-    (0x2B, "\\zxcvbnm,./", "|ZXCVBNM<>?"),
-];
-
-/// The stroke that types an ASCII character, control characters included.
-pub fn of_character(character: u8) -> Option<Stroke> {
-    match character {
-        b'\r' | b'\n' => return Some(Stroke::plain(0x1C)),
-        b'\t' => return Some(Stroke::plain(0x0F)),
-        0x08 | 0x7F => return Some(Stroke::plain(0x0E)),
-        0x1B => return Some(Stroke::plain(ESCAPE)),
-        b' ' => return Some(Stroke::plain(0x39)),
-        0x01..=0x1A => {
-            return of_character(character + 0x60).map(|stroke| Stroke { control: true, ..stroke });
+/// The strokes that type a character, control characters included; none if the layout does not have it.
+pub fn of_character(layout: KeyboardLayout, character: char) -> Vec<Stroke> {
+    let code = match character {
+        '\r' | '\n' => 0x1C,
+        '\t' => 0x0F,
+        '\x08' | '\x7F' => 0x0E,
+        '\x1B' => ESCAPE,
+        '\x01'..='\x1A' => {
+            let letter = u32::from(character) + 0x60;
+            let mut strokes = char::from_u32(letter).map_or_else(Vec::new, |letter| layout.strokes(letter));
+            strokes.iter_mut().for_each(|stroke| stroke.control = true);
+            return strokes;
         }
-        _ => {}
-    }
-    ROWS.iter().find_map(|&(first, plain, shifted)| {
-        let at =
-            |row: &str| row.bytes().position(|byte| byte == character).and_then(|at| u16::try_from(at).ok());
-        let unshifted = at(plain).map(|index| Stroke::plain(first + index));
-        unshifted.or_else(|| at(shifted).map(|index| Stroke { shift: true, ..Stroke::plain(first + index) }))
-    })
+        _ => return layout.strokes(character),
+    };
+    vec![Stroke::plain(code)]
 }
 
 /// A stroke by name, for scripts: `a`, `f8`, `ctrl+alt+del`.
-pub fn of_name(name: &str) -> Option<Stroke> {
+pub fn of_name(layout: KeyboardLayout, name: &str) -> Option<Stroke> {
     let (modifiers, key) = match name.rsplit_once('+') {
         Some((modifiers, key)) if !key.is_empty() => (modifiers, key),
         _ => ("", name),
     };
     let named = NAMED.iter().find(|(name, _)| *name == key).map(|&(_, code)| Stroke::plain(code));
-    let single = || match key.as_bytes() {
-        &[character] => of_character(character),
+    let single = || match of_character(layout, key.parse().ok()?).as_slice() {
+        [stroke] => Some(*stroke),
         _ => None,
     };
     let mut stroke = named.or_else(single)?;
@@ -101,29 +93,35 @@ pub fn of_name(name: &str) -> Option<Stroke> {
 
 /// The strokes behind one piece of terminal input. A terminal sends a whole sequence at once, so an ESC that ends a
 /// piece is the key itself.
-pub fn of_input(mut input: &[u8]) -> Vec<Stroke> {
-    let mut strokes = Vec::new();
-    while let Some((&first, rest)) = input.split_first() {
-        let (stroke, rest) = match (first, rest) {
-            (0x1B, [b'[' | b'O', sequence @ ..]) if !sequence.is_empty() => function_key(sequence),
-            (0x1B, [character, rest @ ..]) if *character != 0x1B => {
-                (of_character(*character).map(|stroke| Stroke { alt: true, ..stroke }), rest)
+pub fn of_input(layout: KeyboardLayout, input: &[u8]) -> Vec<Stroke> {
+    let text = String::from_utf8_lossy(input);
+    let (mut rest, mut strokes) = (text.as_ref(), Vec::new());
+    while let Some(first) = rest.chars().next() {
+        rest = &rest[first.len_utf8()..];
+        let second = rest.chars().next().filter(|_| first == '\x1B');
+        match second {
+            Some('[' | 'O') if rest.len() > 1 => {
+                let (stroke, after) = function_key(&rest[1..]);
+                strokes.extend(stroke);
+                rest = after;
             }
-            _ => (of_character(first), rest),
-        };
-        strokes.extend(stroke);
-        input = rest;
+            Some(character) if character != '\x1B' => {
+                let held = of_character(layout, character).into_iter();
+                strokes.extend(held.map(|stroke| Stroke { alt: true, ..stroke }));
+                rest = &rest[character.len_utf8()..];
+            }
+            _ => strokes.extend(of_character(layout, first)),
+        }
     }
     strokes
 }
 
 /// What follows `ESC [` or `ESC O`: parameters, then a final byte.
-fn function_key(sequence: &[u8]) -> (Option<Stroke>, &[u8]) {
-    let Some(end) = sequence.iter().position(|byte| (0x40..=0x7E).contains(byte)) else { return (None, &[]) };
-    let parameters = String::from_utf8_lossy(&sequence[..end]).into_owned();
-    let mut numbers = parameters.split(';').map(|number| number.parse::<u8>().unwrap_or(1));
+fn function_key(sequence: &str) -> (Option<Stroke>, &str) {
+    let Some(end) = sequence.find(|one: char| ('@'..='~').contains(&one)) else { return (None, "") };
+    let mut numbers = sequence[..end].split(';').map(|number| number.parse::<u8>().unwrap_or(1));
     let (first, modifiers) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1).wrapping_sub(1));
-    let name = match sequence[end] {
+    let name = match sequence.as_bytes()[end] {
         b'A' => "up",
         b'B' => "down",
         b'C' => "right",
@@ -138,7 +136,8 @@ fn function_key(sequence: &[u8]) -> (Option<Stroke>, &[u8]) {
         b'~' => numbered_key(first),
         _ => "",
     };
-    let stroke = of_name(name).map(|stroke| Stroke {
+    // These keys are where they are in every layout.
+    let stroke = of_name(KeyboardLayout::default(), name).map(|stroke| Stroke {
         shift: stroke.shift || modifiers & 1 != 0,
         alt: modifiers & 2 != 0,
         control: modifiers & 4 != 0,
@@ -176,18 +175,20 @@ fn numbered_key(number: u8) -> &'static str {
 mod tests {
     use super::*;
 
+    const US: KeyboardLayout = KeyboardLayout::Us;
+
     fn codes(input: &[u8]) -> Vec<u16> {
-        of_input(input).iter().map(|stroke| stroke.code).collect()
+        of_input(US, input).iter().map(|stroke| stroke.code).collect()
     }
 
     #[test]
-    fn every_printable_character_can_be_typed() {
-        for character in b' '..=b'~' {
-            assert!(of_character(character).is_some(), "{}", char::from(character));
-        }
-        assert_eq!(of_character(b'Z'), Some(Stroke { shift: true, ..Stroke::plain(0x2C) }));
-        assert_eq!(of_character(b'?'), Some(Stroke { shift: true, ..Stroke::plain(0x35) }));
-        assert_eq!(of_character(3), Some(Stroke { control: true, ..Stroke::plain(0x2E) }));
+    fn characters_and_control_characters() {
+        assert_eq!(of_character(US, 'Z'), [Stroke { shift: true, ..Stroke::plain(0x2C) }]);
+        assert_eq!(of_character(US, '\x03'), [Stroke { control: true, ..Stroke::plain(0x2E) }]);
+        let azerty = of_character(KeyboardLayout::Fr, '\x01');
+        assert_eq!(azerty, [Stroke { control: true, ..Stroke::plain(0x10) }]);
+        assert_eq!(of_character(US, '\n'), [Stroke::plain(0x1C)]);
+        assert!(of_character(US, '\0').is_empty());
     }
 
     #[test]
@@ -195,17 +196,21 @@ mod tests {
         assert_eq!(codes(b"\x1b[A\x1b[3~\x1bOPx"), [0xE048, 0xE053, 0x3B, 0x2D]);
         assert_eq!(codes(b"\x1b"), [ESCAPE]);
         assert_eq!(codes(b"\x1b\x1b"), [ESCAPE, ESCAPE]);
-        assert_eq!(of_input(b"\x1bx"), [Stroke { alt: true, ..Stroke::plain(0x2D) }]);
-        assert_eq!(of_input(b"\x1b[1;5C"), [Stroke { control: true, ..Stroke::plain(0xE04D) }]);
+        assert_eq!(of_input(US, b"\x1bx"), [Stroke { alt: true, ..Stroke::plain(0x2D) }]);
+        assert_eq!(of_input(US, b"\x1b[1;5C"), [Stroke { control: true, ..Stroke::plain(0xE04D) }]);
         assert!(codes(b"\x1b[99").is_empty());
+        assert!(codes("\x1b[\u{e9}".as_bytes()).is_empty(), "no end");
+        assert_eq!(of_input(KeyboardLayout::De, "\u{fc}".as_bytes()), [Stroke::plain(0x1A)]);
+        assert!(codes(&[0xFF, 0xC3]).is_empty());
     }
 
     #[test]
     fn names_in_scripts() {
-        let del = of_name("ctrl+alt+del").unwrap();
-        assert_eq!(del, Stroke { code: 0xE053, shift: false, control: true, alt: true });
-        assert_eq!(of_name("+").map(|stroke| stroke.code), Some(0x0D));
-        assert_eq!(of_name("hyper+x"), None);
+        let del = of_name(US, "ctrl+alt+del").unwrap();
+        assert_eq!(del, Stroke { control: true, alt: true, ..Stroke::plain(0xE053) });
+        assert_eq!(of_name(US, "+").map(|stroke| stroke.code), Some(0x0D));
+        assert_eq!(of_name(KeyboardLayout::De, "ctrl+y").map(|stroke| stroke.code), Some(0x2C));
+        assert_eq!(of_name(US, "hyper+x"), None);
         assert_eq!(del.events().len(), 6);
     }
 }

@@ -10,7 +10,7 @@ use crate::quantity::{seconds, shown_count};
 use crate::screen::keys;
 use crate::screen::paint::Painter;
 use crate::terminal::{self, Raw};
-use crate::window::Glass;
+use crate::window::{Glass, Now};
 use anyhow::{Context, Result};
 use emu_core::HostEvent;
 use machine::Machine;
@@ -79,9 +79,9 @@ impl Console {
     }
 
     /// Tells the window how the machine is doing.
-    pub(super) fn tell(&mut self, engine: &str, machine: &mut Machine, paused: bool) {
+    pub(super) fn tell(&mut self, now: Now<'_>, machine: &mut Machine) {
         if let Some(glass) = &mut self.glass {
-            glass.tell(engine, machine, paused);
+            glass.tell(now, machine);
         }
     }
 
@@ -128,16 +128,18 @@ impl Session<'_> {
             Display::None | Display::Window => {
                 self.post(bytes.iter().map(|&byte| HostEvent::Serial(byte)));
             }
-            Display::Text => self.typing.add(keys::of_input(bytes)),
+            Display::Text => self.typing.add(keys::of_input(self.options.console.keyboard_layout, bytes)),
         }
     }
 
     /// Types a text at the keyboard.
     pub(super) fn paste(&mut self, text: &str) {
-        let (strokes, missing) = typing::strokes(text);
+        let layout = self.options.console.keyboard_layout;
+        let (strokes, missing) = typing::strokes(layout, text);
         self.typing.add(strokes);
         if missing > 0 {
-            self.console.say(&format!("{missing} characters of the text are not on a US keyboard"));
+            self.console
+                .say(&format!("{missing} characters of the text are not on a keyboard of layout {layout}"));
         }
     }
 

@@ -17,10 +17,11 @@ use crate::guest::{self, Built, Media};
 use crate::inbox::{Happening, Inbox};
 use crate::options::{Display, Run, Serial};
 use crate::quantity::{seconds, shown_count};
+use crate::screen::keyboard::KeyboardLayout;
 use crate::script::{Action, Progress, Script};
 use crate::serial::Cable;
 use crate::terminal;
-use crate::window::{self, Glass, Looks};
+use crate::window::{self, Glass, Looks, Now};
 use anyhow::{Context, Result, bail};
 use console::Console;
 use desk::AtTheDesk;
@@ -48,11 +49,13 @@ const ASLEEP: Duration = Duration::from_secs(1);
 pub fn run(run: &Run) -> Result<ExitCode> {
     run_subject(run, || {
         let choice = run.pc.engine.unwrap_or(EngineChoice::Auto);
-        let Built { mut machine, summary } = guest::build(run, choice.plain(false), Media::open(run)?)?;
+        let media = Media::open(run)?;
+        let light = media.light();
+        let Built { mut machine, summary } = guest::build(run, choice.plain(false), media)?;
         // The engine that is watched comes when all input has been found right: watching opens outputs.
         let mut engines = Engines::open(&run.observe)?;
         machine.set_engine(engines.make(choice))?;
-        Ok((Box::new(Single { machine, engines, choice }), summary))
+        Ok((Box::new(Single { machine, engines, choice, light }), summary))
     })
 }
 
@@ -189,9 +192,10 @@ impl<'a> Session<'a> {
 
     fn show(&mut self) {
         let engine = self.subject.engine().map_or_else(String::new, |engine| engine.to_string());
+        let disk_uses = self.subject.disk_uses().unwrap_or(0);
         let machine = self.subject.machine_mut();
         self.console.draw(machine);
-        self.console.tell(&engine, machine, self.paused);
+        self.console.tell(Now { engine: &engine, paused: self.paused, disk_uses }, machine);
     }
 
     fn now(&self) -> Tick {
@@ -382,14 +386,14 @@ fn serial(options: &Run) -> Result<Serial> {
 /// What plays instead of a person.
 fn script(options: &Run) -> Result<Option<Script>> {
     match (&options.console.script, &options.console.until_text) {
-        (Some(path), _) => read_script(path).map(Some),
+        (Some(path), _) => read_script(path, options.console.keyboard_layout).map(Some),
         (None, Some(text)) if text.is_empty() => bail!("--until-text needs a text"),
         (None, until) => Ok(until.as_deref().map(Script::until)),
     }
 }
 
-fn read_script(path: &Path) -> Result<Script> {
+fn read_script(path: &Path, layout: KeyboardLayout) -> Result<Script> {
     let text = String::from_utf8(files::read("script", path)?);
     let text = text.with_context(|| format!("the script {} is not text", path.display()))?;
-    Script::parse(&text).with_context(|| format!("the script {}", path.display()))
+    Script::parse(&text, layout).with_context(|| format!("the script {}", path.display()))
 }

@@ -1,5 +1,6 @@
 //! What a session runs: one machine, or more of them that look like one.
 
+use crate::disk_light::DiskLight;
 use crate::ending::Ending;
 use crate::engines::{EngineChoice, Engines};
 use crate::media::Change;
@@ -37,6 +38,8 @@ pub trait Subject {
     /// # Errors
     /// The medium cannot be used, or media cannot be changed here.
     fn change(&mut self, change: &Change) -> Result<bool>;
+    /// How often a disk was used so far, where somebody counts.
+    fn disk_uses(&self) -> Option<u64>;
     /// How it is doing, in one line.
     fn status(&self) -> String;
     /// The table of `--stats`.
@@ -50,6 +53,7 @@ pub struct Single {
     pub machine: Machine,
     pub engines: Engines,
     pub choice: EngineChoice,
+    pub light: DiskLight,
 }
 
 impl Subject for Single {
@@ -92,7 +96,11 @@ impl Subject for Single {
     }
 
     fn change(&mut self, change: &Change) -> Result<bool> {
-        change.make(&mut self.machine)
+        change.make(&mut self.machine, &self.light)
+    }
+
+    fn disk_uses(&self) -> Option<u64> {
+        Some(self.light.uses())
     }
 
     fn status(&self) -> String {

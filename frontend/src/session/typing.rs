@@ -1,6 +1,7 @@
 //! Strokes on their way to the guest's keyboard, at the pace at which the guest takes them: none is lost, however long
 //! the text is and however slowly it is read.
 
+use crate::screen::keyboard::KeyboardLayout;
 use crate::screen::keys::{self, Stroke};
 use emu_core::Tick;
 use emu_core::vcpu::{cr0, rflags};
@@ -37,11 +38,13 @@ impl Typing {
 }
 
 /// The strokes that type a text, line ends of any kind as Enter, and how many characters have no key.
-pub(super) fn strokes(text: &str) -> (Vec<Stroke>, usize) {
-    let text = text.replace("\r\n", "\n");
-    let typed = |character: char| u8::try_from(character).ok().filter(u8::is_ascii);
-    let strokes: Vec<Stroke> = text.chars().filter_map(typed).filter_map(keys::of_character).collect();
-    let missing = text.chars().count() - strokes.len();
+pub(super) fn strokes(layout: KeyboardLayout, text: &str) -> (Vec<Stroke>, usize) {
+    let (mut strokes, mut missing) = (Vec::new(), 0);
+    for character in text.replace("\r\n", "\n").chars() {
+        let before = strokes.len();
+        strokes.extend(keys::of_character(layout, character));
+        missing += usize::from(strokes.len() == before);
+    }
     (strokes, missing)
 }
 
@@ -112,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_text_becomes_strokes() {
-        let (strokes, missing) = strokes("a\r\nB\n\u{e4}");
+        let (strokes, missing) = strokes(KeyboardLayout::Us, "a\r\nB\n\u{e4}");
         assert_eq!(strokes.iter().map(|stroke| stroke.code).collect::<Vec<_>>(), [0x1E, 0x1C, 0x30, 0x1C]);
         assert_eq!(missing, 1);
     }

@@ -14,6 +14,7 @@ use super::{Looks, clipboard, overlay, screenshot};
 use crate::escape::Wish;
 use crate::inbox::{Happening, Poster};
 use crate::media::Bay;
+use crate::screen::keyboard::KeyboardLayout;
 use crate::screen::keys as strokes;
 use anyhow::Error;
 use emu_core::HostEvent;
@@ -193,10 +194,14 @@ impl App {
             }
             Command::CdRom => self.ask(Bay::CdRom),
             Command::Floppy => self.ask(Bay::Floppy),
-            Command::Paste => self.poster.clone().into_iter().for_each(clipboard::paste),
+            Command::Paste => {
+                // A key that is held would go into every stroke that is typed.
+                self.release_keys();
+                self.poster.clone().into_iter().for_each(clipboard::paste);
+            }
             Command::Screenshot => self.screenshot(),
             Command::CtrlAltDel => {
-                let stroke = strokes::of_name("ctrl+alt+del").into_iter();
+                let stroke = strokes::of_name(KeyboardLayout::default(), "ctrl+alt+del").into_iter();
                 stroke.flat_map(|stroke| stroke.events()).for_each(|event| self.post(Happening::Host(event)));
             }
             Command::Pause => self.post(Happening::Pause),
@@ -292,11 +297,16 @@ impl App {
         }
     }
 
-    /// The window is left: nothing stays pressed, and the mouse is the host's.
-    fn left(&mut self) {
-        for code in self.keys.let_go() {
+    fn release_keys(&mut self) {
+        for code in self.keys.release() {
             self.post(Happening::Host(HostEvent::Key { code, pressed: false }));
         }
+    }
+
+    /// The window is left: nothing stays pressed, and the mouse is the host's.
+    fn left(&mut self) {
+        self.release_keys();
+        self.keys.forget_host_key();
         self.grab(false);
     }
 

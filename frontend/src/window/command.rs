@@ -31,7 +31,7 @@ const COMMANDS: [(KeyCode, &str, Command, &str); 15] = [
     (KeyCode::KeyL,   "L",      Command::StatusLine,  "show or hide the status line"),
     (KeyCode::KeyC,   "C",      Command::CdRom,       "change or eject the CD or DVD"),
     (KeyCode::KeyA,   "A",      Command::Floppy,      "change or eject the diskette in A"),
-    (KeyCode::KeyV,   "V",      Command::Paste,       "type the clipboard (US keyboard)"),
+    (KeyCode::KeyV,   "V",      Command::Paste,       "type the clipboard"),
     (KeyCode::KeyP,   "P",      Command::Screenshot,  "save a screenshot (PNG)"),
     (KeyCode::Delete, "Del",    Command::CtrlAltDel,  "press Ctrl-Alt-Del"),
     (KeyCode::Space,  "Space",  Command::Pause,       "pause, or go on"),

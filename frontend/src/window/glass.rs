@@ -16,6 +16,9 @@ pub const BETWEEN_PICTURES: Duration = Duration::from_millis(17);
 /// How often the status is told.
 const BETWEEN_STATUS: Duration = Duration::from_secs(1);
 
+/// How long the disk light stays on after a disk was used.
+const GLOW: Duration = Duration::from_millis(150);
+
 /// How the machine is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -27,6 +30,17 @@ pub struct Status {
     /// Scroll Lock, Num Lock and Caps Lock in bits 0 to 2.
     pub leds: u8,
     pub paused: bool,
+    /// A disk is being used.
+    pub disk: bool,
+}
+
+/// How it is doing at this moment, as far as the session knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Now<'a> {
+    pub engine: &'a str,
+    pub paused: bool,
+    /// How often a disk was used so far.
+    pub disk_uses: u64,
 }
 
 /// What the session tells the window.
@@ -71,7 +85,10 @@ pub struct Glass {
     window: EventLoopProxy<Signal>,
     picture: Picture,
     drawn: Option<Instant>,
+    /// When the figures were told, and the instructions until then.
     told: Option<(Instant, u64)>,
+    disk_uses: u64,
+    disk_used: Option<Instant>,
     status: Status,
 }
 
@@ -80,7 +97,9 @@ pub fn pair(window: EventLoopProxy<Signal>) -> (Glass, Pane) {
     let shared = Arc::new(Shared::default());
     let pane = Pane(Arc::clone(&shared));
     let (picture, status) = (Picture::new(), Status::default());
-    (Glass { shared, window, picture, drawn: None, told: None, status }, pane)
+    let glass =
+        Glass { shared, window, picture, drawn: None, told: None, disk_uses: 0, disk_used: None, status };
+    (glass, pane)
 }
 
 impl Glass {
@@ -116,26 +135,36 @@ impl Glass {
     }
 
     /// Tells how the machine is doing, once a second and where something has changed.
-    pub fn tell(&mut self, engine: &str, machine: &mut Machine, paused: bool) {
-        let (now, retired) = (Instant::now(), machine.retired());
-        let (since, before) = *self.told.get_or_insert((now, retired));
-        let span = now.saturating_duration_since(since);
-        if span < BETWEEN_STATUS && paused == self.status.paused && engine == self.status.engine {
+    pub fn tell(&mut self, now: Now<'_>, machine: &mut Machine) {
+        let mut status =
+            Status { paused: now.paused, disk: self.glows(now.disk_uses), ..self.status.clone() };
+        if status.engine != now.engine {
+            now.engine.clone_into(&mut status.engine);
+        }
+        let told = self.told.is_some_and(|(at, _)| at.elapsed() < BETWEEN_STATUS);
+        if told && status == self.status {
             return;
         }
-        self.told = Some((now, retired));
-        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
-        let status = Status {
-            engine: engine.to_owned(),
-            mips: retired.wrapping_sub(before) / micros,
-            seconds: machine.now().0 / emu_core::Tick::SECOND.0,
-            leds: machine.keyboard_leds(),
-            paused,
-        };
+        if !told {
+            let (at, retired) = (Instant::now(), machine.retired());
+            let (since, before) = self.told.replace((at, retired)).unwrap_or((at, retired));
+            let micros = u64::try_from(at.saturating_duration_since(since).as_micros()).unwrap_or(u64::MAX);
+            status.mips = retired.wrapping_sub(before) / micros.max(1);
+            status.seconds = machine.now().0 / emu_core::Tick::SECOND.0;
+            status.leds = machine.keyboard_leds();
+        }
         if status != self.status {
             self.status = status.clone();
             self.send(Signal::Status(status));
         }
+    }
+
+    /// Whether the disk light is on.
+    fn glows(&mut self, uses: u64) -> bool {
+        if uses != self.disk_uses {
+            (self.disk_uses, self.disk_used) = (uses, Some(Instant::now()));
+        }
+        self.disk_used.is_some_and(|at| at.elapsed() < GLOW)
     }
 
     /// A window that has gone sees nothing more; it has said so in a letter.

@@ -93,10 +93,14 @@ impl Keys {
         Meaning::Guest { code, pressed }
     }
 
-    /// The window is left: the codes to release, lest the guest believe them to be held for ever.
-    pub fn let_go(&mut self) -> Vec<u16> {
-        self.host = None;
+    /// The codes to release, so that the guest believes no key to be held.
+    pub fn release(&mut self) -> Vec<u16> {
         std::mem::take(&mut self.held)
+    }
+
+    /// The window is left, and would not see it go up.
+    pub fn forget_host_key(&mut self) {
+        self.host = None;
     }
 }
 
@@ -123,8 +127,9 @@ mod tests {
         assert_eq!(keys.take(K::KeyA, false), Meaning::Nothing);
         assert_eq!(keys.take(K::F35, true), Meaning::Nothing);
         keys.take(K::ShiftLeft, true);
-        assert_eq!(keys.let_go(), [0x2A]);
-        assert!(keys.let_go().is_empty());
+        assert_eq!(keys.release(), [0x2A]);
+        assert!(keys.release().is_empty());
+        assert_eq!(keys.take(K::ShiftLeft, false), Meaning::Nothing, "it is up for the guest already");
     }
 
     #[test]

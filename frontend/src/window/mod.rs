@@ -22,7 +22,7 @@ mod screenshot;
 mod text;
 mod view;
 
-pub use glass::Glass;
+pub use glass::{Glass, Now};
 pub use host_key::HostKey;
 
 use anyhow::{Result, anyhow};

@@ -38,9 +38,10 @@ impl Bar<'_> {
     }
 
     fn machine(&self) -> String {
-        let Status { engine, mips, seconds, leds, paused } = self.status;
+        let Status { engine, mips, seconds, leds, paused, disk } = self.status;
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-        let mut line = format!("{engine}  {mips} MIPS  {hours}:{minutes:02}:{:02}", seconds % 60);
+        let light = if *disk { "DISK" } else { "    " };
+        let mut line = format!("{engine}  {mips} MIPS  {hours}:{minutes:02}:{:02}  {light}", seconds % 60);
         for (bit, light) in LIGHTS.iter().enumerate().filter(|(bit, _)| leds & 1 << bit != 0) {
             line += if bit == 0 { "  " } else { " " };
             line += light;
@@ -131,9 +132,18 @@ mod tests {
 
     #[test]
     fn the_status_line_says_how_the_machine_is_doing() {
-        let status = Status { engine: "auto".into(), mips: 123, seconds: 3723, leds: 0b110, paused: false };
+        let status = Status {
+            engine: "auto".into(),
+            mips: 123,
+            seconds: 3723,
+            leds: 0b110,
+            paused: false,
+            disk: true,
+        };
         let line = bar(&status).line(70);
-        assert!(line.starts_with("auto  123 MIPS  1:02:03 NUM CAPS  "), "{line}");
+        assert!(line.starts_with("auto  123 MIPS  1:02:03  DISK NUM CAPS  "), "{line}");
+        let dark = Status { disk: false, ..status.clone() };
+        assert!(bar(&dark).line(70).starts_with("auto  123 MIPS  1:02:03       NUM CAPS  "));
         assert!(line.ends_with("Right Ctrl + F1: help") && line.len() == 70);
         assert_eq!(bar(&status).line(12), "auto  123 MI");
         let paused = Status { paused: true, ..status };

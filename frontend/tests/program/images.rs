@@ -160,9 +160,8 @@ fn a_guest_writes_to_qcow2_and_nothing_with_snapshot() {
     assert!(fs::read(folder.path("after.img")).unwrap() == bytes, "sector 2 is not the boot sector");
 }
 
-/// Compares with QEMU's `qemu-img` (Debian package qemu-utils), which must be installed.
+/// Compares with QEMU's `qemu-img` (Debian package qemu-utils), which `cargo xtask test` installs.
 #[test]
-#[ignore = "needs qemu-img: cargo nextest run -p frontend --run-ignored only qemu_img"]
 fn qemu_img_agrees() {
     let folder = Folder::new();
     let qemu = |line: &str| {

@@ -42,3 +42,12 @@ fn a_long_text_reaches_a_slow_reader_whole() {
     let script = format!("screen Booting from Floppy\nwait 1s\nkeyboard {text}\nexpect {text}\n");
     play(started(&SLOW_READER, &folder), &script).code(0);
 }
+
+#[test]
+fn text_is_typed_in_the_layout_that_was_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = started(&SLOW_READER, &folder);
+    command.args(["--keyboard-layout", "de"]);
+    // The BIOS takes it for a US keyboard, so it reads what is printed on that one.
+    play(command, "screen Booting from Floppy\nwait 1s\nkeyboard zZy-?\nexpect yYz/_\n").code(0);
+}

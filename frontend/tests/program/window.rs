@@ -1,11 +1,14 @@
 //! The window, on a screen that nobody sees: Xvfb is the screen, xdotool the person, xclip the clipboard.
 //!
-//! `cargo nextest run --release -p frontend --run-ignored only -E 'test(window)'` runs them.
+//! `cargo xtask test` installs these programs where it may; where it cannot, it says so and leaves these tests out. They
+//! take turns: a screen, a program and a guest each are enough for a machine of two cores.
 
 use crate::posada::{guest, posada};
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt, EventMask};
@@ -47,7 +50,13 @@ const ECHO: [u8; 80] = [
     0xEE, 0xC3,                         // out dx, al; ret
 ];
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Keys by their X keycodes: called by their names, xdotool would press the left key of the pair before the right one.
+const LEFT_CTRL: &str = "37";
+const RIGHT_CTRL: &str = "105";
+
+static TURN: Mutex<()> = Mutex::new(());
 
 /// A tool that the test cannot do without.
 fn tool(name: &str) -> Command {
@@ -87,13 +96,15 @@ struct Desk {
     display: String,
     window: String,
     folder: TempDir,
-    _screen: Running,
+    _screen: Screen,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Desk {
     /// Starts the guest and waits until it runs.
     fn open() -> Self {
-        let (screen, display) = screen();
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let (screen, display) = Screen::open();
         let folder = tempfile::tempdir().expect("a folder");
         let image = folder.path().join("Echo.img");
         let mut bytes = vec![0; 1_474_560];
@@ -111,7 +122,7 @@ impl Desk {
         command.arg("--floppy").arg(&image).current_dir(folder.path()).stdin(Stdio::null());
         command.env("DISPLAY", &display).env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
         let posada = Running(command.spawn().expect("the program starts"));
-        let mut desk = Self { posada, display, window: String::new(), folder, _screen: screen };
+        let mut desk = Self { posada, display, window: String::new(), folder, _screen: screen, _turn: turn };
         desk.window = wait("window", || {
             desk.said(&["search", "--name", "Echo - Posada"]).lines().next().map(Into::into)
         });
@@ -157,7 +168,7 @@ impl Desk {
 
     /// Holds the host key and presses another.
     fn command(&self, key: &str) {
-        self.person(&["keydown", "Control_R", "key", key, "keyup", "Control_R"]);
+        self.person(&["keydown", RIGHT_CTRL, "key", key, "keyup", RIGHT_CTRL]);
     }
 
     /// Presses the window's close button, as a window manager does (ICCCM, "Window Deletion").
@@ -177,15 +188,31 @@ impl Desk {
     }
 }
 
-/// A new screen and its name.
-fn screen() -> (Running, String) {
-    let mut command = tool("Xvfb");
-    command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("Xvfb starts");
-    let mut line = String::new();
-    let output = child.stdout.take().expect("its output is ours");
-    BufReader::new(output).read_line(&mut line).expect("Xvfb says its number");
-    (Running(child), format!(":{}", line.trim()))
+/// Xvfb, which is asked to end, so that it takes its number back.
+struct Screen(Child);
+
+impl Screen {
+    /// A new screen and its name. Another one that starts at the same moment may get hold of the number first.
+    fn open() -> (Self, String) {
+        wait("screen", || {
+            let mut command = tool("Xvfb");
+            command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]);
+            command.stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut screen = Self(command.spawn().expect("Xvfb starts"));
+            let mut line = String::new();
+            let output = screen.0.stdout.take().expect("its output is ours");
+            BufReader::new(output).read_line(&mut line).expect("Xvfb's output is text");
+            let name = format!(":{}", line.trim());
+            x11rb::connect(Some(&name)).is_ok().then_some((screen, name))
+        })
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        let _ = self.0.wait();
+    }
 }
 
 /// Width, height and pixels of a PNG file.
@@ -198,7 +225,6 @@ fn picture(path: &Path) -> Option<(u32, u32, Vec<u8>)> {
 }
 
 #[test]
-#[ignore = "needs Xvfb, xdotool and xclip"]
 fn window_keys_reach_the_guest() {
     let desk = Desk::open();
     desk.person(&["key", "a"]);
@@ -210,7 +236,6 @@ fn window_keys_reach_the_guest() {
 }
 
 #[test]
-#[ignore = "needs Xvfb, xdotool and xclip; fails: Ctrl is pressed among the pasted keys"]
 fn window_pastes_the_clipboard() {
     let desk = Desk::open();
     let text = desk.file("text");
@@ -220,12 +245,16 @@ fn window_pastes_the_clipboard() {
     // It stays behind, as the owner of the text.
     xclip.stdout(Stdio::null()).stderr(Stdio::null());
     assert!(xclip.status().expect("xclip runs").success());
+    // A key that is held does not get into the text.
+    desk.person(&["keydown", LEFT_CTRL]);
+    desk.heard("K1D\n");
     desk.command("v");
-    desk.heard("K2A\nK23\nKA3\nKAA\nK17\nK97\n");
+    desk.heard("K9D\nK2A\nK23\nKA3\nKAA\nK17\nK97\n");
+    desk.person(&["keyup", LEFT_CTRL, "key", "a"]);
+    desk.heard("K97\nK1E\nK9E\n");
 }
 
 #[test]
-#[ignore = "needs Xvfb, xdotool and xclip"]
 fn window_gives_the_mouse_to_the_guest_and_takes_it_back() {
     let desk = Desk::open();
     desk.person(&["mousemove", "--window", &desk.window, "400", "300"]);
@@ -243,7 +272,6 @@ fn window_gives_the_mouse_to_the_guest_and_takes_it_back() {
 }
 
 #[test]
-#[ignore = "needs Xvfb, xdotool and xclip"]
 fn window_saves_a_screenshot_of_the_guest() {
     let desk = Desk::open();
     desk.command("p");
@@ -254,7 +282,6 @@ fn window_saves_a_screenshot_of_the_guest() {
 }
 
 #[test]
-#[ignore = "needs Xvfb, xdotool and xclip"]
 fn window_asks_the_guest_before_it_closes() {
     let mut desk = Desk::open();
     desk.close();

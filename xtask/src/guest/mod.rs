@@ -45,10 +45,15 @@ pub fn debian(architecture: &'static str) -> Result<PathBuf> {
     debian_disk::make(architecture, false)
 }
 
+/// Where the file system of such a disk begins, in bytes.
+pub fn file_system_offset() -> u64 {
+    u64::from(mbr::PARTITION) * mbr::SECTOR as u64
+}
+
 /// The file system in a raw copy of such a disk, as the programs of e2fsprogs want it named.
 pub fn file_system_in(disk: &Path) -> OsString {
     let mut name = disk.as_os_str().to_owned();
-    name.push(format!("?offset={}", u64::from(mbr::PARTITION) * mbr::SECTOR as u64));
+    name.push(format!("?offset={}", file_system_offset()));
     name
 }
 
