@@ -1,8 +1,9 @@
 //! Debian on a disk: from power-on to GRUB and to the login, then reads and writes. The same raw image on the same bus
-//! (IDE) under each emulator, each time a fresh copy.
+//! under each emulator, each time a fresh copy.
 
-use super::peer::Peer;
+use super::peer::{Bus, Peer};
 use super::sample::{Cost, Sample};
+use super::{keep_least, peer};
 use crate::command::{self, output};
 use crate::guest;
 use crate::packages;
@@ -10,12 +11,17 @@ use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub const NAMES: [&str; 6] =
-    ["disk-grub", "disk-login", "disk-write", "disk-read", "disk-random-write", "disk-random-read"];
+/// What is measured on each bus.
+const WORK: [&str; 6] = ["grub", "login", "write", "read", "random-write", "random-read"];
+
+/// How the lines of the program in the guest begin, before the name of the work.
+const IN_THE_GUEST: &str = "disk-";
+
+/// The emulators take turns.
+const RUNS: usize = 2;
 
 /// The first line that GRUB's menu ends on the serial port, and the line before the login there.
-const MARKS: [(&str, &str); 2] =
-    [("disk-grub", "GNU GRUB"), ("disk-login", "Debian GNU/Linux 12 posada ttyS0")];
+const MARKS: [(&str, &str); 2] = [("grub", "GNU GRUB"), ("login", "Debian GNU/Linux 12 posada ttyS0")];
 
 /// What debugfs(8) puts into the copy so that it measures by itself.
 const ADDED: [(&str, &str); 2] =
@@ -29,23 +35,35 @@ pub struct Row {
     pub qemu: Cost,
 }
 
-/// The names as the command knows them.
+/// The names as the command knows them: bus and work.
 pub fn names() -> Vec<String> {
-    NAMES.map(str::to_owned).into()
+    peer::BUSES.iter().flat_map(|bus| WORK.map(|work| named(bus, work))).collect()
 }
 
-/// Those of `names`. One boot measures all of them, so asking for less saves no time.
+fn named(bus: &Bus, work: &str) -> String {
+    format!("{}-{work}", bus.name)
+}
+
+/// Those of `names`. One boot measures everything on a bus, so asking for less of it saves no time.
 pub fn measure(peers: &[Peer; 2], names: &[String]) -> Result<Vec<Row>> {
-    if names.is_empty() {
-        return Ok(Vec::new());
+    let is_wanted = |bus: &&Bus| WORK.iter().any(|work| names.contains(&named(bus, work)));
+    let mut rows = Vec::new();
+    for bus in peer::BUSES.iter().filter(is_wanted) {
+        packages::require("bench", &[("qemu-img", "qemu-utils"), ("debugfs", "e2fsprogs")])?;
+        let image = guest::debian("amd64")?;
+        let mut best = [Vec::new(), Vec::new()];
+        for _ in 0..RUNS {
+            for (best, peer) in best.iter_mut().zip(peers) {
+                keep_least(best, session(peer, bus, &image)?);
+            }
+        }
+        let [posada, qemu] = best;
+        for (posada, qemu) in posada.iter().zip(&qemu) {
+            rows.push(row(posada, qemu)?);
+        }
     }
-    packages::require("bench", &[("qemu-img", "qemu-utils"), ("debugfs", "e2fsprogs")])?;
-    let image = guest::debian("amd64")?;
-    let [posada, qemu] = peers;
-    let (posada, qemu) = (session(posada, &image)?, session(qemu, &image)?);
-    let rows = posada.iter().zip(&qemu).map(|(posada, qemu)| row(posada, qemu));
-    let rows: Vec<Row> = rows.collect::<Result<_>>()?;
-    Ok(rows.into_iter().filter(|row| names.contains(&row.name)).collect())
+    rows.retain(|row| names.contains(&row.name));
+    Ok(rows)
 }
 
 /// Puts side by side what did the same work.
@@ -61,17 +79,20 @@ fn row(posada: &Sample, qemu: &Sample) -> Result<Row> {
     Ok(Row { name: name.clone(), posada: posada.cost, qemu: qemu.cost })
 }
 
-fn session(peer: &Peer, image: &Path) -> Result<Vec<Sample>> {
+fn session(peer: &Peer, bus: &Bus, image: &Path) -> Result<Vec<Sample>> {
     let disk = command::target().join("bench-disk.raw");
     prepare(image, &disk)?;
-    eprintln!("bench: Debian on a disk under {}", peer.name);
-    let run = peer.start_disk(&disk)?;
+    eprintln!("bench: Debian on {} under {}", bus.what, peer.name);
+    let run = peer.start_disk(bus, &disk)?;
     let mut samples = Vec::new();
-    for (name, mark) in MARKS {
+    for (work, mark) in MARKS {
         run.wait_for(mark).with_context(|| format!("under {}", peer.name))?;
-        samples.push(Sample { name: name.to_owned(), cost: run.cost()?, own: 0.0, checksum: String::new() });
+        samples.push(Sample { name: named(bus, work), cost: run.cost()?, own: 0.0, checksum: String::new() });
     }
-    samples.extend(run.samples("DISK-DONE").with_context(|| format!("under {}", peer.name))?);
+    for sample in run.samples("DISK-DONE").with_context(|| format!("under {}", peer.name))? {
+        let work = sample.name.trim_start_matches(IN_THE_GUEST);
+        samples.push(Sample { name: named(bus, work), ..sample });
+    }
     drop(run);
     std::fs::remove_file(&disk)?;
     Ok(samples)

@@ -15,7 +15,7 @@ const INTEGER: [&str; 11] =
     ["alu", "collatz", "copysum", "adler", "chase", "crc", "fib", "indirect", "sort", "sieve", "bytecode"];
 
 #[rustfmt::skip]
-const GOALS: [Goal; 16] = [
+const GOALS: [Goal; 28] = [
     Goal { what: "integer kernels, geometric mean", must: 2.5,  aim: 3.0,  measured: |report| some(geometric_mean(integer(report))) },
     Goal { what: "worst integer kernel",            must: 1.2,  aim: 1.5,  measured: |report| some(integer(report).fold(f64::INFINITY, f64::min)) },
     Goal { what: "whole programs, geometric mean",  must: 2.5,  aim: 4.0,  measured: |report| some(geometric_mean(report.programs.iter().map(Row::against_qemu))) },
@@ -32,6 +32,18 @@ const GOALS: [Goal; 16] = [
     Goal { what: "boot of Debian amd64, wall clock",must: 1.0,  aim: 1.0,  measured: |report| boot(report, "amd64").map(|[_, wall]| wall) },
     Goal { what: "boot of Debian i386, CPU time",   must: 1.0,  aim: 1.0,  measured: |report| boot(report, "i386").map(|[cpu, _]| cpu) },
     Goal { what: "boot of Debian i386, wall clock", must: 1.0,  aim: 1.0,  measured: |report| boot(report, "i386").map(|[_, wall]| wall) },
+    Goal { what: "IDE: power-on to GRUB",           must: 1.0,  aim: 1.0,  measured: |report| disk(report, "ide-grub") },
+    Goal { what: "IDE: power-on to login",          must: 1.0,  aim: 1.43, measured: |report| disk(report, "ide-login") },
+    Goal { what: "IDE: write in order",             must: 1.5,  aim: 1.5,  measured: |report| disk(report, "ide-write") },
+    Goal { what: "IDE: read in order",              must: 1.5,  aim: 1.5,  measured: |report| disk(report, "ide-read") },
+    Goal { what: "IDE: random 4 KiB writes",        must: 1.5,  aim: 1.5,  measured: |report| disk(report, "ide-random-write") },
+    Goal { what: "IDE: random 4 KiB reads",         must: 1.5,  aim: 1.5,  measured: |report| disk(report, "ide-random-read") },
+    Goal { what: "virtio: power-on to GRUB",        must: 1.0,  aim: 1.0,  measured: |report| disk(report, "virtio-grub") },
+    Goal { what: "virtio: power-on to login",       must: 1.0,  aim: 1.43, measured: |report| disk(report, "virtio-login") },
+    Goal { what: "virtio: write in order",          must: 1.5,  aim: 1.5,  measured: |report| disk(report, "virtio-write") },
+    Goal { what: "virtio: read in order",           must: 1.5,  aim: 1.5,  measured: |report| disk(report, "virtio-read") },
+    Goal { what: "virtio: random 4 KiB writes",     must: 1.5,  aim: 1.5,  measured: |report| disk(report, "virtio-random-write") },
+    Goal { what: "virtio: random 4 KiB reads",      must: 1.5,  aim: 1.5,  measured: |report| disk(report, "virtio-random-read") },
 ];
 
 /// The value, unless it comes from no row at all.
@@ -50,6 +62,11 @@ fn kernel(report: &Report, name: &str) -> Option<f64> {
 fn boot(report: &Report, architecture: &str) -> Option<[f64; 2]> {
     let boot = report.boots.iter().find(|boot| boot.architecture == architecture)?;
     Some([boot.qemu.cpu / boot.posada.cpu, boot.qemu.wall / boot.posada.wall])
+}
+
+/// By the wall clock: a person waits for a disk.
+fn disk(report: &Report, name: &str) -> Option<f64> {
+    report.disk.iter().find(|row| row.name == name).map(|row| row.qemu.wall / row.posada.wall)
 }
 
 /// The rows that were measured, as a table; empty if there are none.

@@ -24,9 +24,30 @@ pub struct Peer {
     arguments: Vec<String>,
     /// How its options begin; those we need have the same names in both.
     dashes: &'static str,
-    /// The option that puts a raw image on the first IDE channel, and how its value begins.
-    disk: [&'static str; 2],
+    is_qemu: bool,
 }
+
+/// A bus with disks.
+pub struct Bus {
+    /// Before the names of what is measured on it.
+    pub name: &'static str,
+    pub what: &'static str,
+    /// The option of Posada and that of QEMU that puts a raw image on it, and how its value begins.
+    options: [[&'static str; 2]; 2],
+}
+
+pub const BUSES: [Bus; 2] = [
+    Bus {
+        name: "ide",
+        what: "an IDE disk",
+        options: [["--disk", ""], ["-drive", "if=ide,format=raw,file="]],
+    },
+    Bus {
+        name: "virtio",
+        what: "a virtio block device",
+        options: [["--virtio-disk", ""], ["-drive", "if=virtio,format=raw,file="]],
+    },
+];
 
 impl Peer {
     pub fn posada(program: &Path, engine: &str) -> Self {
@@ -36,7 +57,7 @@ impl Peer {
             program: program.into(),
             arguments: arguments.map(str::to_owned).into(),
             dashes: "--",
-            disk: ["--disk", ""],
+            is_qemu: false,
         }
     }
 
@@ -48,7 +69,7 @@ impl Peer {
             program: "qemu-system-x86_64".into(),
             arguments: arguments.split(' ').map(str::to_owned).collect(),
             dashes: "-",
-            disk: ["-drive", "if=ide,format=raw,file="],
+            is_qemu: true,
         }
     }
 
@@ -82,8 +103,8 @@ impl Peer {
     }
 
     /// Boots a disk.
-    pub fn start_disk(&self, image: &Path) -> Result<Run> {
-        let [option, beginning] = self.disk;
+    pub fn start_disk(&self, bus: &Bus, image: &Path) -> Result<Run> {
+        let [option, beginning] = bus.options[usize::from(self.is_qemu)];
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).args(["-m", "512M", option]);
         command.arg(format!("{beginning}{}", image.display()));

@@ -91,14 +91,16 @@ fn disks(out: &mut String, rows: &[disk::Row]) {
     if rows.is_empty() {
         return;
     }
-    out.push_str("| Debian amd64 on an IDE disk | Posada: CPU, wall | QEMU TCG: CPU, wall | QEMU / Posada: CPU, wall |\n");
+    out.push_str(
+        "| Debian amd64 on a disk | Posada: CPU, wall | QEMU TCG: CPU, wall | QEMU / Posada: CPU, wall |\n",
+    );
     out.push_str("|---|---|---|---|\n");
     for disk::Row { name, posada, qemu } in rows {
         let seconds = |cost: &Cost| format!("{:.2} s, {:.2} s", cost.cpu / 1e9, cost.wall / 1e9);
         let (cpu, wall) = (qemu.cpu / posada.cpu, qemu.wall / posada.wall);
         let _ = writeln!(out, "| {name} | {} | {} | {cpu:.2}, {wall:.2} |", seconds(posada), seconds(qemu));
     }
-    out.push_str("\nGRUB waits 3 s in its menu, by looking at the clock: that is part of disk-login.\n\n");
+    out.push_str("\nGRUB waits 3 s in its menu, by looking at the clock: that is part of the login.\n\n");
 }
 
 fn rows(out: &mut String, what: &str, rows: &[Row], (unit, nanoseconds): (&str, f64)) {
