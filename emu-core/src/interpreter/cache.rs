@@ -5,6 +5,7 @@
 //! all of it stale at once.
 
 use super::cpu::Mode;
+use super::decoded::DecodedBytes;
 use super::op::{Op, OpRef};
 use super::regions::{NO_REGION, Regions};
 use super::tier::Retired;
@@ -19,13 +20,6 @@ pub const JUMPS: usize = 1 << 13;
 /// The two slots of an address differ in this.
 pub const JUMP_SECOND: usize = JUMPS >> 1;
 const CODE_TLB: usize = 256;
-
-/// A bit for each 64-byte granule of a page that `size` bytes at `offset` touch.
-pub fn granules(offset: u64, size: u64) -> u64 {
-    let first = offset >> 6;
-    let last = ((offset + size.max(1) - 1) >> 6).min(63);
-    (u64::MAX >> (63 - (last - first))) << first
-}
 
 /// A multiplicative hash for keys that are already well-spread integers.
 #[derive(Default)]
@@ -72,7 +66,7 @@ impl Block {
 
 #[derive(Default)]
 struct FrameCode {
-    granules: u64,
+    bytes: DecodedBytes,
     keys: Vec<Key>,
     regions: Vec<u32>,
 }
@@ -255,7 +249,7 @@ impl CodeCache {
         self.ops += block.ops.len();
         for (frame, offset, size) in spans {
             let code = self.frames.entry(frame.0).or_default();
-            code.granules |= granules(*offset, *size);
+            code.bytes.add(*offset, *size);
             code.keys.push(key);
         }
         let entry = block.entry();
@@ -269,9 +263,9 @@ impl CodeCache {
         self.overflows || self.ops > MAX_OPS
     }
 
-    /// Which granules of a frame hold decoded bytes.
-    pub fn granules_of(&self, frame: Frame) -> u64 {
-        self.frames.get(&frame.0).map_or(0, |code| code.granules)
+    /// Whether one of `size` bytes at `offset` of a frame was decoded.
+    pub fn holds_code(&self, frame: Frame, offset: u64, size: u64) -> bool {
+        self.frames.get(&frame.0).is_some_and(|code| code.bytes.touches(offset, size))
     }
 
     /// Drops all blocks that were decoded from a frame.
@@ -289,10 +283,10 @@ impl CodeCache {
         self.new_epoch();
     }
 
-    /// Notes that a region was made from these granules of a frame.
-    pub(super) fn cover(&mut self, frame: Frame, granules: u64, region: u32) {
+    /// Notes that a region was made from `size` bytes at `offset` of a frame.
+    pub(super) fn cover(&mut self, frame: Frame, offset: u64, size: u64, region: u32) {
         let code = self.frames.entry(frame.0).or_default();
-        code.granules |= granules;
+        code.bytes.add(offset, size);
         if !code.regions.contains(&region) {
             code.regions.push(region);
         }

@@ -257,6 +257,8 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
     let mut previous = Instruction::default();
     let mut ops: Vec<Op> = Vec::with_capacity(16);
     let mut at = u64::from(off);
+    // Whether there is an instruction can hang on bytes behind it.
+    let mut beyond = 0;
     while ops.len() < limit.min(MAX_BLOCK as usize) && decoder.can_decode() {
         decoder.decode_out(&mut instruction);
         let short = decoder.last_error() == DecoderError::NoMoreBytes;
@@ -270,6 +272,7 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
         op.len = instruction.len() as u8;
         op.ends = true;
         if instruction.is_invalid() {
+            beyond = left.min(2 * LONGEST as u64).saturating_sub(instruction.len() as u64);
             if too_long(&code[(at - u64::from(off)) as usize..], mode) {
                 op.runs(complex(length_fault));
             }
@@ -298,7 +301,7 @@ pub fn lower_block(code: &[u8], off: u16, mode: Mode, limit: usize) -> Outcome {
     // Also behind an op that ends the block: no handler can run past the last op, whatever it returns.
     let idx = ops.len() as u8;
     ops.push(branch::fall_through(at as u16, idx, mode.flat_code));
-    Outcome::Block { ops, bytes: at - u64::from(off) }
+    Outcome::Block { ops, bytes: at + beyond - u64::from(off) }
 }
 
 /// Whether the instruction is invalid only because it would be longer than 15 bytes (Intel SDM Vol. 3A 6.15, #GP):

@@ -1,7 +1,6 @@
 //! Loads and stores of the interpreter: the TLB probe, and everything it does not cover.
 #![allow(unsafe_code)] // host pointers to guest pages, from the memory map
 
-use super::cache::granules;
 use super::exception::Why;
 use super::op::{Faulted, Op};
 use super::tlb::{Bank, Entry};
@@ -391,7 +390,7 @@ impl Cpu {
             None => self.need_one_shot(),
             Some(page) => {
                 let hit = self.memory().flags(page.frame) & CODE != 0
-                    && self.cache.granules_of(page.frame) & granules(gpa & PAGE_MASK, size) != 0;
+                    && self.cache.holds_code(page.frame, gpa & PAGE_MASK, size);
                 if hit { self.need_one_shot() } else { Ok(()) }
             }
         }
@@ -426,7 +425,7 @@ impl Cpu {
         if flags & DIRTY == 0 {
             self.memory().set_flags(page.frame, DIRTY);
         }
-        if flags & CODE != 0 && self.cache.granules_of(page.frame) & granules(gpa & PAGE_MASK, size) != 0 {
+        if flags & CODE != 0 && self.cache.holds_code(page.frame, gpa & PAGE_MASK, size) {
             self.drop_code(page.frame);
         }
     }

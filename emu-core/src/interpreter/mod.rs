@@ -10,6 +10,7 @@ mod cache;
 mod counters;
 mod cpu;
 mod data;
+mod decoded;
 mod exception;
 mod fetch;
 mod fill;

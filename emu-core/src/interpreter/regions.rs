@@ -2,7 +2,7 @@
 #![allow(unsafe_code)] // calls into compiled code
 
 use super::Cpu;
-use super::cache::{Key, granules};
+use super::cache::Key;
 use super::op::{Handler, OpRef};
 use super::tier::{Code, Leave, Region, Retired, Span};
 use super::word::RIP_BASE;
@@ -412,7 +412,7 @@ pub(super) fn install(cpu: &mut Cpu, region: Region) -> bool {
     }
     for span in &region.spans {
         cpu.guard_code(span.frame);
-        cpu.cache.cover(span.frame, granules(span.offset, span.bytes.len() as u64), slot);
+        cpu.cache.cover(span.frame, span.offset, span.bytes.len() as u64, slot);
     }
     entry.get().region.set(slot);
     entry.get().handler.set(run_region);
