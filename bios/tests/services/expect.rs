@@ -101,8 +101,6 @@ registers! {
     dl = 3, 0xFF, 0, u8;
     dh = 3, 0xFF00, 8, u8;
     edx = 3, u32::MAX, 0, u32;
-    di = 5, 0xFFFF, 0, u16;
-    edi = 5, u32::MAX, 0, u32;
     es = 8, 0xFFFF, 0, u16;
 }
 
@@ -111,7 +109,6 @@ pub const BX: Expect = Expect::Any(1);
 pub const CX: Expect = Expect::Any(2);
 pub const DX: Expect = Expect::Any(3);
 pub const DI: Expect = Expect::Any(5);
-pub const BP: Expect = Expect::Any(6);
 pub const ES: Expect = Expect::Any(8);
 pub const CARRY: Expect = Expect::Flag(1, true);
 pub const GOOD: Expect = Expect::Flag(1, false);

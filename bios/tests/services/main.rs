@@ -2,8 +2,11 @@
 //! table is checked against SeaBIOS too; a row says where that one does another thing, and why.
 
 mod bench;
+mod boot;
 mod clock;
+mod disc;
 mod disk;
+mod diskette;
 mod equipment;
 mod expect;
 mod keyboard;
