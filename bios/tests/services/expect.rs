@@ -109,6 +109,7 @@ pub const BX: Expect = Expect::Any(1);
 pub const CX: Expect = Expect::Any(2);
 pub const DX: Expect = Expect::Any(3);
 pub const DI: Expect = Expect::Any(5);
+pub const BP: Expect = Expect::Any(6);
 pub const ES: Expect = Expect::Any(8);
 pub const CARRY: Expect = Expect::Flag(1, true);
 pub const GOOD: Expect = Expect::Flag(1, false);

@@ -12,6 +12,7 @@ mod expect;
 mod keyboard;
 mod medium;
 mod system;
+mod video;
 
 use bench::{Bios, Drives, Run, program};
 use expect::{Row, steps, wrong};
