@@ -9,6 +9,7 @@ mod disk;
 mod diskette;
 mod equipment;
 mod expect;
+mod interrupts;
 mod keyboard;
 mod medium;
 mod system;
