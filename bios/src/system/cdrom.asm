@@ -75,24 +75,25 @@ cd_is_ready:
     mov cx, 0
     jmp cd_packet
 
-; AL: 0 lock, 1 unlock, 2 ask.
+; AL: 0 lock, 1 unlock, 2 ask; AL becomes the state, 1 for locked.
 cd_lock:
-    mov al, [bp+F_AL]
-    cmp al, 2
+    cmp byte [bp+F_AL], 2
     ja bad_command
     je .ask
     call packet_clear
     mov byte [E_PACKET], 1Eh
+    mov al, [bp+F_AL]
     xor al, 1
     mov [E_PACKET+4], al
     mov [E_KEEP], al
     mov cx, 0
     call cd_packet
-    ret
+    jc .done
 .ask:
     mov al, [E_KEEP]
     mov [bp+F_AL], al
     xor ah, ah
+.done:
     ret
 
 cd_eject:

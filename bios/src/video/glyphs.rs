@@ -66,30 +66,33 @@ fn pointer(a: &mut Assembler) -> Result<(), IcedError> {
     Ok(())
 }
 
-/// DI = offset of the first dot at DH, DL on page BH for model SI, and PITCH from line to line. Clobbers AX. In CGA
+/// EDI = offset of the first dot at DH, DL on page BH for model SI, and PITCH from line to line. Clobbers EAX. In CGA
 /// modes, of the even lines.
 fn origin(a: &mut Assembler) -> Result<(), IcedError> {
     let t = a.tables;
     code! { a;
     glyph_origin:
-        mov di, word_ptr(si + t.units).cs();
-        movzx ax, dl;
-        imul_2 ax, di;
-        imul_2 di, word_ptr(bda::COLUMNS);
+        push ecx;
+        movzx edi, word_ptr(si + t.units).cs();
+        movzx ecx, dl;
+        imul_2 ecx, edi;
+        movzx eax, word_ptr(bda::COLUMNS);
+        imul_2 edi, eax;
         mov word_ptr(bp + local::PITCH), di;
-        imul_2 di, word_ptr(bda::CHARACTER_HEIGHT);
-        push ax;
-        movzx ax, dh;
-        imul_2 di, ax;
-        pop ax;
+        movzx eax, word_ptr(bda::CHARACTER_HEIGHT);
+        imul_2 edi, eax;
+        movzx eax, dh;
+        imul_2 edi, eax;
         cmp si, model::CGA_2;
         ja -> origin_in_page;
-        shr di, 1;
+        shr edi, 1;
     origin_in_page:
-        add di, ax;
-        movzx ax, bh;
-        imul_2 ax, word_ptr(bda::PAGE_SIZE);
-        add di, ax;
+        add edi, ecx;
+        movzx ecx, bh;
+        movzx eax, word_ptr(bda::PAGE_SIZE);
+        imul_2 eax, ecx;
+        add edi, eax;
+        pop ecx;
         ret;
     }
     Ok(())
@@ -112,16 +115,18 @@ fn draw_planar(a: &mut Assembler) -> Result<(), IcedError> {
         out dx, ax;
     draw_foreground:
         push cx;
-        push di;
+        push edi;
     draw_planar_row:
+        call -> planar_window;
         // Reading fills the latches that XOR takes.
         mov al, byte_ptr(di).es();
         mov al, byte_ptr(si).fs();
         mov byte_ptr(di).es(), al;
         inc si;
-        add di, word_ptr(bp + local::PITCH);
+        movzx eax, word_ptr(bp + local::PITCH);
+        add edi, eax;
         loop_ -> draw_planar_row;
-        pop di;
+        pop edi;
         pop cx;
         test bl, 0x80;
         jnz -> planar_defaults;
@@ -132,8 +137,10 @@ fn draw_planar(a: &mut Assembler) -> Result<(), IcedError> {
         and ah, 0x0F;
         out dx, ax;
     draw_background:
+        call -> planar_window;
         mov byte_ptr(di).es(), 0;
-        add di, word_ptr(bp + local::PITCH);
+        movzx eax, word_ptr(bp + local::PITCH);
+        add edi, eax;
         loop_ -> draw_background;
         jmp -> planar_defaults;
     }
@@ -285,11 +292,13 @@ fn read_planar(a: &mut Assembler) -> Result<(), IcedError> {
         mov ax, 0x0805;
         out dx, ax;
     read_planar_row:
+        call -> planar_window;
         mov al, byte_ptr(di).es();
         not al;
         mov byte_ptr(si).ss(), al;
         inc si;
-        add di, word_ptr(bp + local::PITCH);
+        movzx eax, word_ptr(bp + local::PITCH);
+        add edi, eax;
         loop_ -> read_planar_row;
         jmp -> planar_defaults;
     }

@@ -1,7 +1,7 @@
 //! AH=0Ch and 0Dh: single dots.
 
 use super::assembler::{Assembler, code};
-use super::layout::{bda, frame, local, model, port};
+use super::layout::{VBE_PLANAR, bda, frame, local, model, port};
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 
@@ -49,20 +49,29 @@ fn functions(a: &mut Assembler) -> Result<(), IcedError> {
 
 fn addresses(a: &mut Assembler) -> Result<(), IcedError> {
     code! { a;
-    // ES:DI and the bit in CH of the planar dot at CX, DX on page BH. Clobbers CL.
+    // ES:DI and the bit in CH of the planar dot at CX, DX on page BH. Clobbers CL and EDI.
     planar_dot:
-        mov di, dx;
-        imul_2 di, word_ptr(bda::COLUMNS);
-        push cx;
-        shr cx, 3;
-        add di, cx;
-        movzx cx, bh;
-        imul_2 cx, word_ptr(bda::PAGE_SIZE);
-        add di, cx;
-        pop cx;
+        push edx;
+        push ecx;
+        movzx edi, dx;
+        movzx edx, word_ptr(bda::COLUMNS);
+        imul_2 edi, edx;
+        movzx ecx, cx;
+        shr ecx, 3;
+        add edi, ecx;
+        movzx ecx, bh;
+        movzx edx, word_ptr(bda::PAGE_SIZE);
+        imul_2 ecx, edx;
+        add edi, ecx;
+        pop ecx;
+        pop edx;
         and cl, 7;
         mov ch, 0x80;
         shr ch, cl;
+    // Shows byte EDI of the planes, where DI is its offset then. Only VBE modes have planes larger than the window.
+    planar_window:
+        cmp byte_ptr(bda::MODE), VBE_PLANAR;
+        je -> select_bank;
         ret;
     // ES:DI, mask in CH and shift in CL of the CGA dot at CX, DX for model SI. Clobbers DX.
     cga_dot:

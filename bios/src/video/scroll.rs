@@ -3,7 +3,7 @@
 //! A window is moved line by line: rows of text, or lines of dots in graphics modes.
 
 use super::assembler::{Assembler, code};
-use super::layout::{bda, local, model, port};
+use super::layout::{VBE_PLANAR, bda, local, model, port};
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 
@@ -16,7 +16,8 @@ pub(super) fn emit(a: &mut Assembler) -> Result<(), IcedError> {
     line_address(a)?;
     banked_lines(a)?;
     banked_addresses(a)?;
-    banked_bytes(a)
+    banked_bytes(a)?;
+    planes_larger_than_the_window(a)
 }
 
 /// AL = rows (0: all), BH = attribute or colour of blank rows, CX, DX = corners.
@@ -121,6 +122,8 @@ fn lines(a: &mut Assembler) -> Result<(), IcedError> {
         mov si, word_ptr(bp + local::MODEL);
         cmp si, model::BANKED;
         je -> scroll_banked;
+        cmp byte_ptr(bda::MODE), VBE_PLANAR;
+        je -> scroll_planes;
         call -> display_segment;
         push es;
         pop ds;
@@ -365,6 +368,60 @@ fn banked_bytes(a: &mut Assembler) -> Result<(), IcedError> {
         loop_ -> store_banked_bytes;
         or dx, dx;
         ret;
+    }
+    Ok(())
+}
+
+/// In VBE modes with planes a byte of all four is read in one bank and written in another.
+fn planes_larger_than_the_window(a: &mut Assembler) -> Result<(), IcedError> {
+    code! { a;
+    scroll_planes:
+        push 0xA000;
+        pop es;
+        movzx eax, word_ptr(bp + local::PITCH);
+        mov dword_ptr(bp + local::LINE_BYTES), eax;
+        call -> planar_defaults;
+        mov dx, port::GRAPHICS;
+        mov ax, 0x0105;
+        out dx, ax;
+    move_planes:
+        dec word_ptr(bp + local::MOVED);
+        js -> planes_moved;
+        call -> banked_addresses;
+        mov cx, word_ptr(bp + local::COUNT);
+    move_planes_byte:
+        xchg esi, edi;
+        call -> select_bank;
+        mov al, byte_ptr(di).es();
+        xchg esi, edi;
+        call -> select_bank;
+        mov byte_ptr(di).es(), al;
+        inc esi;
+        inc edi;
+        loop_ -> move_planes_byte;
+        call -> next_line;
+        jmp -> move_planes;
+    planes_moved:
+        mov dx, port::GRAPHICS;
+        mov ax, 0x0005;
+        out dx, ax;
+        mov ah, byte_ptr(bp + local::FILL);
+        mov al, 0;
+        out dx, ax;
+        mov ax, 0x0F01;
+        out dx, ax;
+    blank_planes:
+        dec word_ptr(bp + local::BLANKED);
+        js -> planar_defaults;
+        call -> banked_addresses;
+        mov cx, word_ptr(bp + local::COUNT);
+    blank_planes_byte:
+        call -> select_bank;
+        mov byte_ptr(di).es(), al;
+        inc edi;
+        loop_ -> blank_planes_byte;
+        call -> next_line;
+        jmp -> blank_planes;
     }
     Ok(())
 }

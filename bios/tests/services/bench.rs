@@ -37,7 +37,14 @@ pub enum Step {
     Put(u16, Vec<u8>),
     /// The host does this.
     Host(HostEvent),
+    /// An interrupt has a handler that counts, at [`COUNT`].
+    Hook(u8),
+    /// So many ticks of 55 ms pass.
+    Idle(u16),
 }
+
+/// How often hooked interrupts have come: a word in the BIOS data area.
+pub const COUNT: u32 = 0x4F2;
 
 /// A file of the folder of guests. A test without its guest fails: it must not look as if it had passed.
 fn guest(name: &str) -> Vec<u8> {
@@ -113,6 +120,8 @@ fn encode(step: &Step, tail: &mut Vec<u8>, data: &mut usize) -> Vec<u8> {
             *data += bytes.len();
             (2, 0, registers)
         }
+        Step::Hook(interrupt) => (4, *interrupt, Registers::default()),
+        Step::Idle(ticks) => (5, 0, Registers { ecx: (*ticks).into(), ..Registers::default() }),
         Step::Host(_) => (3, 0, Registers { ecx: MARK.into(), ..Registers::default() }),
     };
     let mut bytes = vec![kind, interrupt, 0, 0];
@@ -136,7 +145,7 @@ impl Run {
         let mut run = Self { machine, text: String::new(), serial: Vec::new() };
         let mut events = steps.iter().filter_map(|step| match step {
             Step::Host(event) => Some(event.clone()),
-            Step::Call { .. } | Step::Put(..) => None,
+            Step::Call { .. } | Step::Put(..) | Step::Hook(_) | Step::Idle(_) => None,
         });
         let mut at = 0;
         loop {

@@ -101,8 +101,6 @@ registers! {
     dl = 3, 0xFF, 0, u8;
     dh = 3, 0xFF00, 8, u8;
     edx = 3, u32::MAX, 0, u32;
-    di = 5, 0xFFFF, 0, u16;
-    edi = 5, u32::MAX, 0, u32;
     es = 8, 0xFFFF, 0, u16;
 }
 
@@ -163,13 +161,26 @@ pub fn with(ax: u16, bx: u16, cx: u16, dx: u16) -> Registers {
     }
 }
 
-pub fn put(at: u16, bytes: impl Into<Vec<u8>>) -> Row {
-    let step = Step::Put(at, bytes.into());
+fn step(step: Step) -> Row {
     Row { name: String::new(), step, posada: Vec::new(), seabios: None }
 }
 
+pub fn put(at: u16, bytes: impl Into<Vec<u8>>) -> Row {
+    step(Step::Put(at, bytes.into()))
+}
+
+/// An interrupt is counted from here on.
+pub fn hook(interrupt: u8) -> Row {
+    step(Step::Hook(interrupt))
+}
+
+/// So many ticks of 55 ms pass.
+pub fn idle(ticks: u16) -> Row {
+    step(Step::Idle(ticks))
+}
+
 pub fn host(event: HostEvent) -> Row {
-    Row { name: String::new(), step: Step::Host(event), posada: Vec::new(), seabios: None }
+    step(Step::Host(event))
 }
 
 impl Row {

@@ -2,13 +2,18 @@
 //! table is checked against SeaBIOS too; a row says where that one does another thing, and why.
 
 mod bench;
+mod boot;
 mod clock;
+mod disc;
 mod disk;
+mod diskette;
 mod equipment;
 mod expect;
+mod interrupts;
 mod keyboard;
 mod medium;
 mod system;
+mod video;
 
 use bench::{Bios, Drives, Run, program};
 use expect::{Row, steps, wrong};

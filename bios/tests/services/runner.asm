@@ -5,7 +5,9 @@ RESULTS = 2000h         ; segment
 SLOT = 64
 STEP = 36
 NEXT = 0F0h             ; in the BIOS data area: IBM's place for programs to leave something for others
+COUNT = 0F2h            ; how often the interrupts that are counted have come
 BDA = 40h
+TICKS = 6Ch
 
 start:
     jmpf 7C0h:here
@@ -48,6 +50,10 @@ next:
     je put
     cmp al, 3
     je mark
+    cmp al, 4
+    je hook
+    cmp al, 5
+    je idle
     mov dx, 501h
     mov al, 31h
     out dx, al
@@ -61,6 +67,36 @@ mark:
     mov dx, 402h
     out dx, al
     jmp next
+
+; CX ticks pass.
+idle:
+    mov cx, [bx+12]
+    mov ax, [es:TICKS]
+.next:
+    hlt
+    cmp ax, [es:TICKS]
+    je .next
+    mov ax, [es:TICKS]
+    loop .next
+    jmp next
+
+; An interrupt is counted from now on.
+hook:
+    movzx di, byte [bx+1]
+    shl di, 2
+    push 0
+    pop es
+    mov word [es:di], counter
+    mov [es:di+2], cs
+    jmp next
+
+counter:
+    push ds
+    push BDA
+    pop ds
+    inc word [COUNT]
+    pop ds
+    iret
 
 ; CX bytes from SI to ES:DI.
 put:

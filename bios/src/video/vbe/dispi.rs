@@ -5,6 +5,7 @@ use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 
 const INDEX: i32 = 0x1CE;
+const DATA: i32 = 0x1CF;
 
 /// Registers.
 pub(super) const WIDTH: i32 = 1;
@@ -30,12 +31,12 @@ pub(super) fn emit(a: &mut Assembler) -> Result<(), IcedError> {
 
 fn registers(a: &mut Assembler) -> Result<(), IcedError> {
     code! { a;
-    // AX = index, then its value.
+    // AX = index, then its value. Flags stay.
     dispi_get:
         push dx;
         mov dx, INDEX;
         out dx, ax;
-        inc dx;
+        mov dx, DATA;
         in_ ax, dx;
         pop dx;
         ret;
@@ -45,7 +46,7 @@ fn registers(a: &mut Assembler) -> Result<(), IcedError> {
         push ax;
         mov dx, INDEX;
         out dx, ax;
-        inc dx;
+        mov dx, DATA;
         mov ax, cx;
         out dx, ax;
         pop ax;
