@@ -13,9 +13,17 @@ pub enum DiskError {
     ReadOnly,
     #[error("the host could not do it: {0}")]
     Host(String),
+    /// Not an error: see [`Disk`].
+    #[error("the disk is not ready yet")]
+    NotReady,
 }
 
 /// A disk or diskette. Buffers are a whole number of sectors long.
+///
+/// A hard disk may work in the background. It then answers [`DiskError::NotReady`], and tells the machine when it is
+/// done ([`emu_core::HostEvent::DiskReady`]). The controller asks for the same again then, and has the result; or it
+/// [gives up](Self::give_up). So a controller that waits has nothing to save but what it is about to ask: a restored one
+/// asks anew, and to do the same read, write, flush or discard twice does no harm.
 pub trait Disk: Send {
     /// Size in sectors of 512 bytes; does not change while the disk is attached.
     fn sectors(&self) -> u64;
@@ -47,6 +55,9 @@ pub trait Disk: Send {
             (true, false) => Ok(()),
         }
     }
+
+    /// Nobody will ask again for what the disk was not ready with. What was to be written may be written or not.
+    fn give_up(&mut self) {}
 
     fn is_read_only(&self) -> bool;
 }

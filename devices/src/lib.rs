@@ -10,6 +10,8 @@
 mod bench;
 mod bits;
 mod bytes;
+#[cfg(test)]
+mod lazy_disk;
 mod pci_config;
 
 pub mod debugcon;

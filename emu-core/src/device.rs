@@ -85,6 +85,16 @@ pub enum HostEvent {
     PowerButton,
     /// The host's wall-clock time at guest time "now", as seconds since 1970-01-01 00:00 UTC.
     WallClock(i64),
+    /// A disk behind this controller may be asked again for what it was not ready with.
+    DiskReady(DiskController),
+}
+
+/// What a disk is plugged into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskController {
+    Ide,
+    /// The virtio block device with this number.
+    Virtio(u8),
 }
 
 /// One thing a device did to the world. The board carries effects out in the order they were made, so that a

@@ -17,7 +17,9 @@ pub mod time;
 pub mod vcpu;
 
 pub use bus::{Access, Attention, Bus, BusFault, Space, Width};
-pub use device::{CpuSignal, Cx, Device, Effect, HostEvent, HostRequest, Level, Pin, Power, Reset, TimerId};
+pub use device::{
+    CpuSignal, Cx, Device, DiskController, Effect, HostEvent, HostRequest, Level, Pin, Power, Reset, TimerId,
+};
 pub use engine::{Caps, DebugStop, Engine, Exit, Forget, Stop};
 pub use memory::{Frame, MemoryMap};
 pub use saved::{RestoreError, Saved};

@@ -7,6 +7,7 @@ mod ending;
 mod engines;
 mod escape;
 mod files;
+mod golden;
 mod guest;
 mod image;
 mod inbox;

@@ -2,6 +2,7 @@
 //! on a slow host and on a fast one.
 
 use crate::engines::EngineChoice;
+use crate::golden::{Golden, Mask};
 use crate::media::{Bay, Change};
 use crate::quantity::span;
 use crate::screen::keyboard::KeyboardLayout;
@@ -9,7 +10,7 @@ use crate::screen::{cp437, keys, paint};
 use crate::watch::Watch;
 use clap::ValueEnum;
 use emu_core::{HostEvent, Tick};
-use machine::TextScreen;
+use machine::{Picture, TextScreen};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
@@ -31,6 +32,8 @@ enum Step {
     Wait(Tick),
     Within(Tick),
     Save(PathBuf),
+    Screenshot(PathBuf),
+    Golden(Box<Golden>),
     PowerButton,
     Reset,
     Engine(EngineChoice),
@@ -42,6 +45,8 @@ enum Step {
 pub trait Desk {
     /// The text screen, if text is on it.
     fn screen(&mut self) -> Option<TextScreen>;
+    /// The screen in pixels, and whether it has changed since it was last asked for.
+    fn picture(&mut self) -> (&Picture, bool);
     /// Whether a key pressed now will not be lost.
     fn takes_keys(&mut self) -> bool;
 }
@@ -51,6 +56,7 @@ pub trait Desk {
 pub enum Action {
     Post(Vec<HostEvent>),
     Save(PathBuf),
+    Screenshot(PathBuf),
     Reset,
     Engine(EngineChoice),
     Change(Change),
@@ -78,6 +84,19 @@ struct Line {
     step: Step,
 }
 
+impl Line {
+    /// It did not happen in time: what is wrong.
+    fn late(&self, difference: Option<&str>, desk: &mut dyn Desk) -> String {
+        let late = format!("script line {}, `{}`: not in time", self.number, self.text);
+        match (&self.step, difference) {
+            (Step::Golden(golden), Some(difference)) => {
+                format!("{late}: {difference}; {}", golden.keep(desk.picture().0))
+            }
+            _ => late,
+        }
+    }
+}
+
 /// A script and how far it has come.
 pub struct Script {
     lines: VecDeque<Line>,
@@ -86,6 +105,8 @@ pub struct Script {
     patience: Tick,
     /// When the present line began; `None` before its first look.
     since: Option<Tick>,
+    /// How the screen differs from the golden one of the present line, when it was last compared.
+    difference: Option<String>,
 }
 
 impl Script {
@@ -106,14 +127,14 @@ impl Script {
                 steps(word, rest.trim(), layout).map_err(|what| ScriptError { line: number, what })?;
             lines.extend(steps.into_iter().map(|step| Line { number, text: text.to_owned(), step }));
         }
-        Ok(Self { lines, watch: None, unread: Vec::new(), patience: PATIENCE, since: None })
+        Ok(Self { lines, watch: None, unread: Vec::new(), patience: PATIENCE, since: None, difference: None })
     }
 
     /// A script that waits for a text, as long as it takes.
     pub fn until(text: &str) -> Self {
         let line = Line { number: 1, text: format!("expect {text}"), step: Step::Expect(text.to_owned()) };
         let lines = VecDeque::from([line]);
-        Self { lines, watch: None, unread: Vec::new(), patience: Tick::NEVER, since: None }
+        Self { lines, watch: None, unread: Vec::new(), patience: Tick::NEVER, since: None, difference: None }
     }
 
     /// The serial port has said more.
@@ -145,6 +166,14 @@ impl Script {
                 }
                 Step::Send(text) => (true, Some(Action::Post(text.bytes().map(HostEvent::Serial).collect()))),
                 Step::PowerButton => (true, Some(Action::Post(vec![HostEvent::PowerButton]))),
+                Step::Golden(golden) => {
+                    let (picture, changed) = desk.picture();
+                    if changed || self.difference.is_none() {
+                        self.difference = golden.compare(picture).err();
+                    }
+                    (self.difference.is_none(), None)
+                }
+                Step::Screenshot(path) => (true, Some(Action::Screenshot(path.clone()))),
                 Step::Save(path) => (true, Some(Action::Save(path.clone()))),
                 Step::Reset => (true, Some(Action::Reset)),
                 Step::Engine(choice) => (true, Some(Action::Engine(*choice))),
@@ -152,8 +181,10 @@ impl Script {
             };
             if !fulfilled {
                 let in_time = waited < self.patience || matches!(line.step, Step::Wait(_));
-                let late = || format!("script line {}, `{}`: not in time", line.number, line.text);
-                return if in_time { Progress::Waiting } else { Progress::Failed(late()) };
+                return match in_time {
+                    true => Progress::Waiting,
+                    false => Progress::Failed(line.late(self.difference.as_deref(), desk)),
+                };
             }
             self.advance();
             if let Some(action) = action {
@@ -177,6 +208,7 @@ impl Script {
         self.lines.pop_front();
         self.watch = None;
         self.since = None;
+        self.difference = None;
     }
 }
 
@@ -208,6 +240,8 @@ fn steps(word: &str, rest: &str, layout: KeyboardLayout) -> Result<Vec<Step>, St
         "wait" => vec![Step::Wait(span(rest)?)],
         "within" => vec![Step::Within(span(rest)?)],
         "save" => vec![Step::Save(text()?.into())],
+        "screenshot" => vec![Step::Screenshot(text()?.into())],
+        "golden" => vec![Step::Golden(Box::new(golden(&text()?)?))],
         "power-button" => bare(Step::PowerButton)?,
         "engine" => vec![Step::Engine(engine(rest)?)],
         "cdrom" => vec![Step::Change(Change::Insert(Bay::CdRom, text()?.into()))],
@@ -217,7 +251,7 @@ fn steps(word: &str, rest: &str, layout: KeyboardLayout) -> Result<Vec<Step>, St
         "off" => bare(Step::Off)?,
         _ => {
             return Err(format!(
-                "`{word}` is not a step; the steps are expect, screen, send, type, key, keyboard, wait, within, save, engine, cdrom, floppy, eject, power-button, reset and off"
+                "`{word}` is not a step; the steps are expect, screen, send, type, key, keyboard, wait, within, save, screenshot, golden, engine, cdrom, floppy, eject, power-button, reset and off"
             ));
         }
     })
@@ -234,6 +268,14 @@ fn bay(name: &str) -> Result<Bay, String> {
         "floppy" => Ok(Bay::Floppy),
         _ => Err("`eject` needs the name of a drive: cdrom or floppy".to_owned()),
     }
+}
+
+/// A picture or a line of a list, then masks.
+fn golden(text: &str) -> Result<Golden, String> {
+    let mut parts = text.split(" mask ");
+    let what = parts.next().unwrap_or_default().trim();
+    let masks = parts.map(|mask| mask.trim().parse()).collect::<Result<Vec<Mask>, _>>()?;
+    Golden::named(what, masks).map_err(|error| format!("{error:#}"))
 }
 
 fn keys_named(layout: KeyboardLayout, names: &str) -> Result<Vec<Step>, String> {
@@ -261,17 +303,26 @@ fn shows(screen: &TextScreen, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::png;
 
     fn parse(text: &str) -> Result<Script, ScriptError> {
         Script::parse(text, KeyboardLayout::Us)
     }
 
-    /// A PC that shows no text; whether it takes keys.
-    struct Dark(bool);
+    /// A PC that shows a white dot and no text; whether it takes keys.
+    struct Dot(bool, Picture);
 
-    impl Desk for Dark {
+    fn dot(takes_keys: bool) -> Dot {
+        Dot(takes_keys, picture(0xFF_FFFF))
+    }
+
+    impl Desk for Dot {
         fn screen(&mut self) -> Option<TextScreen> {
             None
+        }
+
+        fn picture(&mut self) -> (&Picture, bool) {
+            (&self.1, false)
         }
 
         fn takes_keys(&mut self) -> bool {
@@ -279,17 +330,44 @@ mod tests {
         }
     }
 
+    fn picture(colour: u32) -> Picture {
+        let mut picture = Picture::new();
+        (picture.width, picture.height, picture.pixels) = (1, 1, vec![colour]);
+        picture
+    }
+
+    #[test]
+    fn a_golden_picture_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let [white, black] = ["white.png", "black.png"].map(|name| folder.path().join(name));
+        png::write(&white, &picture(0xFF_FFFF)).unwrap();
+        png::write(&black, &picture(0)).unwrap();
+        let text = format!(
+            "golden {0}\nscreenshot {0}\ngolden {1} mask 9,9,1,1 mask 0,0,1,1\nwithin 1s\ngolden {1}",
+            white.display(),
+            black.display()
+        );
+        let mut script = parse(&text).unwrap();
+        assert_eq!(script.next(Tick(0), &mut dot(true)), Progress::Act(Action::Screenshot(white)));
+        assert_eq!(script.next(Tick(0), &mut dot(true)), Progress::Waiting);
+        let Progress::Failed(why) = script.next(Tick::SECOND, &mut dot(true)) else {
+            panic!("it is not black")
+        };
+        assert!(why.contains("1 pixels differ") && why.contains("black.actual.png"), "{why}");
+        assert!(parse("golden /none.png").is_err() && parse("screenshot").is_err());
+    }
+
     #[test]
     fn expect_then_send() {
         let mut script = parse("# a comment\nexpect login:\nsend root\n\nexpect #").unwrap();
-        assert_eq!(script.next(Tick(0), &mut Dark(true)), Progress::Waiting);
+        assert_eq!(script.next(Tick(0), &mut dot(true)), Progress::Waiting);
         script.heard(b"Debian log");
-        assert_eq!(script.next(Tick(1), &mut Dark(true)), Progress::Waiting);
+        assert_eq!(script.next(Tick(1), &mut dot(true)), Progress::Waiting);
         script.heard(b"in: # ");
         let root = b"root\r".iter().map(|&byte| HostEvent::Serial(byte)).collect();
-        assert_eq!(script.next(Tick(2), &mut Dark(true)), Progress::Act(Action::Post(root)));
+        assert_eq!(script.next(Tick(2), &mut dot(true)), Progress::Act(Action::Post(root)));
         assert_eq!(
-            script.next(Tick(2), &mut Dark(true)),
+            script.next(Tick(2), &mut dot(true)),
             Progress::Done,
             "what came after `login:` was not lost"
         );
@@ -298,33 +376,33 @@ mod tests {
     #[test]
     fn an_engine_is_chosen() {
         let mut script = parse("engine jit").unwrap();
-        assert_eq!(script.next(Tick(0), &mut Dark(true)), Progress::Act(Action::Engine(EngineChoice::Jit)));
+        assert_eq!(script.next(Tick(0), &mut dot(true)), Progress::Act(Action::Engine(EngineChoice::Jit)));
     }
 
     #[test]
     fn keys_wait_until_the_guest_takes_them() {
         let mut script = parse("within 1s\nkeyboard aB").unwrap();
         let ms = |n| Tick::MILLISECOND.times(n);
-        assert_eq!(script.next(ms(0), &mut Dark(true)), Progress::Waiting, "a typist is not that fast");
-        assert_eq!(script.next(ms(500), &mut Dark(false)), Progress::Waiting);
+        assert_eq!(script.next(ms(0), &mut dot(true)), Progress::Waiting, "a typist is not that fast");
+        assert_eq!(script.next(ms(500), &mut dot(false)), Progress::Waiting);
         let posted = |progress| match progress {
             Progress::Act(Action::Post(events)) => events.len(),
             _ => 0,
         };
-        assert_eq!(posted(script.next(ms(600), &mut Dark(true))), 2);
-        assert_eq!(script.next(ms(600), &mut Dark(true)), Progress::Waiting);
-        assert_eq!(posted(script.next(ms(630), &mut Dark(true))), 4, "with Shift");
-        assert_eq!(script.next(ms(630), &mut Dark(true)), Progress::Done);
+        assert_eq!(posted(script.next(ms(600), &mut dot(true))), 2);
+        assert_eq!(script.next(ms(600), &mut dot(true)), Progress::Waiting);
+        assert_eq!(posted(script.next(ms(630), &mut dot(true))), 4, "with Shift");
+        assert_eq!(script.next(ms(630), &mut dot(true)), Progress::Done);
         let mut script = parse("within 1s\nkey a").unwrap();
-        script.next(ms(0), &mut Dark(false));
-        assert!(matches!(script.next(ms(1000), &mut Dark(false)), Progress::Failed(_)));
+        script.next(ms(0), &mut dot(false));
+        assert!(matches!(script.next(ms(1000), &mut dot(false)), Progress::Failed(_)));
         assert!(parse("keyboard \u{e4}").is_err());
     }
 
     #[test]
     fn media_are_changed() {
         let mut script = parse("eject floppy\ncdrom second disc.iso").unwrap();
-        let mut next = || script.next(Tick(0), &mut Dark(true));
+        let mut next = || script.next(Tick(0), &mut dot(true));
         assert_eq!(next(), Progress::Act(Action::Change(Change::Eject(Bay::Floppy))));
         let second = Change::Insert(Bay::CdRom, "second disc.iso".into());
         assert_eq!(next(), Progress::Act(Action::Change(second)));
@@ -334,19 +412,19 @@ mod tests {
     #[test]
     fn a_text_may_take_its_time() {
         let mut script = Script::until("x");
-        assert_eq!(script.next(Tick(0), &mut Dark(true)), Progress::Waiting);
-        assert_eq!(script.next(Tick::SECOND.times(1 << 20), &mut Dark(true)), Progress::Waiting);
+        assert_eq!(script.next(Tick(0), &mut dot(true)), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND.times(1 << 20), &mut dot(true)), Progress::Waiting);
         script.heard(b"x");
-        assert_eq!(script.next(Tick::SECOND.times(1 << 20), &mut Dark(true)), Progress::Done);
+        assert_eq!(script.next(Tick::SECOND.times(1 << 20), &mut dot(true)), Progress::Done);
     }
 
     #[test]
     fn patience_is_guest_time() {
         let mut script = parse("within 5s\nexpect never").unwrap();
-        assert_eq!(script.next(Tick::SECOND, &mut Dark(true)), Progress::Waiting);
-        assert_eq!(script.next(Tick::SECOND.times(5), &mut Dark(true)), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND, &mut dot(true)), Progress::Waiting);
+        assert_eq!(script.next(Tick::SECOND.times(5), &mut dot(true)), Progress::Waiting);
         let failed = Progress::Failed("script line 2, `expect never`: not in time".into());
-        assert_eq!(script.next(Tick::SECOND.times(6), &mut Dark(true)), failed);
+        assert_eq!(script.next(Tick::SECOND.times(6), &mut dot(true)), failed);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::input::Input;
 use crate::mutate::mutate;
 use emu_core::memory::{Range, Target};
 use emu_core::{
-    Access, Cx, Device, Effect, HostEvent, Level, MemoryMap, Pin, Reset, Saved, Space, Tick, TimerId, Width,
+    Access, Cx, Device, DiskController, Effect, HostEvent, Level, MemoryMap, Pin, Reset, Saved, Space, Tick,
+    TimerId, Width,
 };
 use std::collections::BTreeMap;
 
@@ -229,7 +230,7 @@ impl Socket {
 }
 
 fn event(input: &mut Input<'_>) -> HostEvent {
-    match input.u8() % 5 {
+    match input.u8() % 6 {
         0 => HostEvent::Serial(input.u8()),
         1 => HostEvent::Key { code: input.u16(), pressed: input.bool() },
         2 => {
@@ -237,6 +238,7 @@ fn event(input: &mut Input<'_>) -> HostEvent {
             HostEvent::Mouse { dx, dy, wheel: input.u8().cast_signed(), buttons: input.u8() }
         }
         3 => HostEvent::PowerButton,
+        4 => HostEvent::DiskReady(DiskController::Ide),
         _ => HostEvent::WallClock(input.magnitude().cast_signed()),
     }
 }

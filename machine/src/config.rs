@@ -108,7 +108,7 @@ pub enum ConfigError {
     CommandLineNul,
     #[error("{0} virtio disks are more than the PC has slots for (4)")]
     VirtioDisks(usize),
-    #[error("no diskette format has {0} sectors of 512 bytes")]
+    #[error("no diskette has room for {0} sectors of 512 bytes")]
     Diskette(u64),
     #[error("with four hard disks there is no place for a CD-ROM drive")]
     NoPlaceForCdRom,

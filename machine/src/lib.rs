@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 pub mod acpi;
+mod background;
 pub mod board;
 pub mod boot;
 pub mod clock;

@@ -85,7 +85,7 @@ impl Machine {
         let Blocks { ram, rom, video, .. } = memory.blocks;
         let blocks = [Some(ram), Some(rom), Some(video), memory.flash];
         let mut board = Board::new(
-            pc::sockets::chips(&mut config, &layout, video)?,
+            pc::sockets::chips(&mut config, &layout, video, &handle)?,
             &pc::wiring::wiring(config.cpu.apic),
             memory.map,
             memory.blocks,

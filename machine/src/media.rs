@@ -2,7 +2,7 @@
 
 use crate::machine::Machine;
 use devices::disk::{Disk, SECTOR};
-use devices::i82077aa::{DriveType, FloppyError, I82077aa};
+use devices::i82077aa::{FloppyError, I82077aa, is_whole_diskette};
 use devices::piix3_ide::{CdRomError, Piix3Ide};
 
 /// Why a medium was not changed. The guest has not noticed anything but, where it says so, a wish.
@@ -14,10 +14,10 @@ pub enum MediaError {
     Floppy(#[from] FloppyError),
 }
 
-/// Whether a diskette of some format has so many bytes.
+/// Whether a whole diskette of some format has so many bytes.
 pub fn is_diskette(bytes: u64) -> bool {
     let sector = SECTOR as u64;
-    bytes.is_multiple_of(sector) && DriveType::for_image(bytes / sector).is_some()
+    bytes.is_multiple_of(sector) && is_whole_diskette(bytes / sector)
 }
 
 impl MediaError {
@@ -49,7 +49,7 @@ impl Machine {
     /// Puts a diskette into a floppy drive (0 is A); gives back the one that was there.
     ///
     /// # Errors
-    /// The PC has no such drive, no format has this size, or the drive is not for this format.
+    /// The PC has no such drive, no format has room for this size, or the drive is not for this format.
     pub fn insert_floppy(
         &mut self,
         drive: usize,

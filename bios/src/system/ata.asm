@@ -1,4 +1,4 @@
-; ATA disks by PIO (ATA/ATAPI-6), and what drives there are.
+; ATA disks by PIO (ATA/ATAPI-6), and what drives there are: ATA first, then virtio.
 
 BSY = 80h
 DRQ = 8
@@ -248,6 +248,7 @@ disks_set_up:
     inc bx
     cmp bx, 4
     jb .place
+    call virtio_disks
     mov ax, [E_SCRATCH+2]
     sub ax, E_CDS
     shr ax, 5
@@ -342,29 +343,39 @@ identify:
 describe:
     cmp byte [si+D_KIND], ATAPI
     je .cd
-    cmp word [E_SCRATCH], E_CDS
-    jae .full
-    mov di, [E_SCRATCH]
-    add word [E_SCRATCH], DESCRIPTOR
-    call .copy
+    call disk_new
+    jc .full
     call disk_size
     jmp disk_logical
 .cd:
-    cmp word [E_SCRATCH+2], E_CD_COUNT
-    jae .full
     mov di, [E_SCRATCH+2]
+    cmp di, E_CD_COUNT
+    jae .full
     add word [E_SCRATCH+2], DESCRIPTOR
-.copy:
-    push si
+    jmp describe_place
+.full:
+    ret
+
+; The next disk's descriptor, at DI then, begins as what SI is. Carry: there is no room for it.
+disk_new:
+    mov di, [E_SCRATCH]
+    cmp di, E_CDS
+    cmc
+    jc describe_none
+    add word [E_SCRATCH], DESCRIPTOR
+
+; The first 8 bytes of SI go to DI. Carry is clear.
+describe_place:
     push es
     push ds
     pop es
     mov cx, 8
     rep movsb
     pop es
-    pop si
+    sub si, 8
     sub di, 8
-.full:
+    clc
+describe_none:
     ret
 
 ; Size and geometry of disk DI from the words at ES:600h.
@@ -374,7 +385,6 @@ disk_size:
     mov dword [di+D_SECTORS+4], 0
     test byte [es:IDENTITY+167], 4  ; word 83, bit 10
     jz .small
-    mov byte [di+D_BIG], 1
     mov eax, [es:IDENTITY+200]
     mov [di+D_SECTORS], eax
     mov eax, [es:IDENTITY+204]

@@ -12,6 +12,7 @@ int19:
     mov sp, 7C00h
     cld
     sti
+    call disks_in_order
     call boot_list
     DS_EBDA
     mov byte [E_BOOT_NEXT], 0
@@ -38,6 +39,7 @@ int18:
 
 ; The next of the list, for ever.
 boot_next:
+    call disks_in_order
     DS_EBDA
     movzx bx, byte [E_BOOT_NEXT]
     cmp bl, [E_BOOT_COUNT]
@@ -70,10 +72,16 @@ boot_name:
     mov si, floppy_text
     cmp al, BOOT_FLOPPY
     je .kind
-    mov si, disk_text
-    cmp al, BOOT_DISK
-    je .kind
     mov si, cd_text
+    cmp al, BOOT_DISK
+    jne .kind
+    movzx si, ah
+    shl si, 5
+    add si, E_DISKS
+    movzx ecx, ah
+    call disk_name
+    pop ax
+    ret
 .kind:
     call print
     movzx eax, ah
@@ -86,29 +94,43 @@ boot_try:
     mov dl, 0
     cmp al, BOOT_FLOPPY
     je boot_sector
-    mov dl, 80h
     cmp al, BOOT_DISK
     je .disk
     mov al, ah
     jmp cd_boot
 .disk:
     ; The disk that boots is the first.
-    movzx si, ah
-    shl si, 5
-    jz boot_sector
     DS_EBDA
+    mov [E_SWAPPED], ah
+    call disk_swap
+    mov dl, 80h
+    jmp boot_sector
+
+; What changed places for a try that failed is where it belongs.
+disks_in_order:
+    DS_EBDA
+    call disk_swap
+    mov byte [E_SWAPPED], 0
+    ret
+
+; Disk E_SWAPPED and the first change places.
+disk_swap:
+    movzx si, byte [E_SWAPPED]
+    shl si, 5
+    jz .done
     mov di, E_DISKS
     add si, di
     mov cx, DESCRIPTOR/2
-.swap:
+.next:
     mov ax, [si]
     xchg [di], ax
     mov [si], ax
     add si, 2
     add di, 2
-    loop .swap
-    call disk_tables
-    mov dl, 80h
+    loop .next
+    jmp disk_tables
+.done:
+    ret
 
 ; Loads and starts the first sector of drive DL.
 boot_sector:

@@ -11,20 +11,8 @@ cd_service:
     mov bx, .table
     jmp dispatch
 .table:
-    db 0
-    dw good
-    db 1
-    dw disk_status
-    db 9
-    dw good
-    db 0Dh
-    dw good
     db 10h
     dw cd_is_ready
-    db 11h
-    dw good
-    db 14h
-    dw good
     db 15h
     dw cd_type
     db 41h
@@ -56,7 +44,7 @@ cd_service:
     db 43h
     dw cd_protected
     db 0
-    dw 0, bad_command
+    dw 0, drive_service
 
 cd_protected:
     mov ah, 3

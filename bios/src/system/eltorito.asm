@@ -41,10 +41,6 @@ emulated_service:
     mov bx, .table
     jmp dispatch
 .table:
-    db 0
-    dw good
-    db 1
-    dw disk_status
     db 2
     dw emulated_transfer
     db 4
@@ -55,18 +51,6 @@ emulated_service:
     dw cd_protected
     db 8
     dw emulated_geometry
-    db 9
-    dw good
-    db 0Ch
-    dw good
-    db 0Dh
-    dw good
-    db 10h
-    dw good
-    db 11h
-    dw good
-    db 14h
-    dw good
     db 15h
     dw emulated_type
     db 16h
@@ -80,7 +64,7 @@ emulated_service:
     db 4Dh
     dw emulation_catalog
     db 0
-    dw 0, bad_command
+    dw 0, drive_service
 
 emulated_type:
     mov ah, 1

@@ -72,10 +72,6 @@ disk_service:
     mov bx, .table
     jmp dispatch
 .table:
-    db 0
-    dw good
-    db 1
-    dw disk_status
     db 2
     dw disk_chs
     db 3
@@ -84,18 +80,6 @@ disk_service:
     dw disk_chs
     db 8
     dw disk_geometry
-    db 9
-    dw good
-    db 0Ch
-    dw good
-    db 0Dh
-    dw good
-    db 10h
-    dw good
-    db 11h
-    dw good
-    db 14h
-    dw good
     db 15h
     dw disk_type
     db 41h
@@ -112,6 +96,31 @@ disk_service:
     dw edd_parameters
     db 4Eh
     dw edd_hardware
+    db 0
+    dw 0, drive_service
+
+; What is the same for disks, CD drives and emulated drives: status, and functions with nothing to do (reset, initialise,
+; seek, alternate reset, ready, recalibrate, diagnose).
+drive_service:
+    mov bx, .table
+    jmp dispatch
+.table:
+    db 0
+    dw good
+    db 1
+    dw disk_status
+    db 9
+    dw good
+    db 0Ch
+    dw good
+    db 0Dh
+    dw good
+    db 10h
+    dw good
+    db 11h
+    dw good
+    db 14h
+    dw good
     db 0
     dw 0, bad_command
 
@@ -219,127 +228,6 @@ disk_type:
     clc
     ret
 
-edd_present:
-    cmp word [bp+F_BX], 55AAh
-    jne bad_command
-    mov word [bp+F_BX], 0AA55h
-    mov word [bp+F_CX], 5   ; access and device parameters
-    mov ah, 30h
-    clc
-    ret
-
-; The packet at DS:SI: count at 2, buffer at 4, first sector at 8.
-edd_transfer:
-    mov es, [bp+F_DS]
-    mov di, [bp+F_SI]
-    cmp byte [es:di], 10h
-    jb bad_command
-    mov al, [bp+F_AH]
-    sub al, 42h
-    mov [E_OPERATION], al
-    mov ax, [es:di+2]
-    mov [E_COUNT], ax
-    mov eax, [es:di+4]
-    mov [E_BUFFER], eax
-    mov eax, [es:di+8]
-    mov [E_LBA], eax
-    mov eax, [es:di+12]
-    mov [E_LBA+4], eax
-    push es
-    push di
-    cmp byte [bp+F_AH], 47h
-    je .seek
-    call disk_transfer
-.done:
-    pop di
-    pop es
-    pushf
-    push ax
-    mov ax, [E_DONE]
-    mov [es:di+2], ax
-    pop ax
-    popf
-    ret
-.seek:
-    mov word [E_DONE], 0
-    call disk_inside
-    jmp .done
-
-; Result buffer at DS:SI: 1Ah bytes, 1Eh with a pointer to the controller's, 42h with the path.
-edd_parameters:
-    mov es, [bp+F_DS]
-    mov di, [bp+F_SI]
-    mov cx, [es:di]
-    cmp cx, 1Ah
-    jb bad_command
-    push cx
-    mov word [es:di], 1Ah
-    mov ax, 2               ; the geometry is valid
-    mov [es:di+2], ax
-    movzx eax, word [si+D_PHYSICAL]
-    mov [es:di+4], eax
-    movzx eax, word [si+D_PHYSICAL+2]
-    mov [es:di+8], eax
-    movzx eax, word [si+D_PHYSICAL+4]
-    mov [es:di+12], eax
-    mov eax, [si+D_SECTORS]
-    mov [es:di+16], eax
-    mov eax, [si+D_SECTORS+4]
-    mov [es:di+20], eax
-    mov word [es:di+24], 512
-    pop cx
-    cmp cx, 1Eh
-    jb .done
-    mov word [es:di], 1Eh
-    mov dword [es:di+26], 0FFFFFFFFh
-    cmp cx, 42h
-    jb .done
-    call edd_path
-.done:
-    xor ah, ah
-    ret
-
-; EDD 3.0, "Device Path Information": on PCI, an ATA device of a channel.
-edd_path:
-    mov word [es:di], 42h
-    mov dword [es:di+30], 24BEDDh   ; key BEDDh, 36 bytes
-    mov word [es:di+34], 0
-    mov dword [es:di+36], 20494350h ; "PCI "
-    mov dword [es:di+40], 20415441h ; "ATA "
-    mov dword [es:di+44], 20202020h
-    mov dword [es:di+48], 010100h   ; bus 0, device 1, function 1
-    mov al, [si+D_NUMBER]
-    shr al, 1
-    mov [es:di+51], al      ; channel
-    mov dword [es:di+52], 0
-    movzx eax, byte [si+D_NUMBER]
-    and al, 1
-    mov [es:di+56], eax     ; master or slave
-    xor eax, eax
-    mov [es:di+60], eax
-    mov byte [es:di+64], 0
-    push di
-    mov cx, 35
-    add di, 30
-    mov al, 0
-.sum:
-    add al, [es:di]
-    inc di
-    loop .sum
-    neg al
-    mov [es:di], al
-    pop di
-    ret
-
-; Only what changes nothing can be had: prefetch, DMA and PIO modes stay as they are.
-edd_hardware:
-    mov al, [bp+F_AL]
-    cmp al, 6
-    ja bad_command
-    mov byte [bp+F_AL], 0
-    xor ah, ah
-    ret
-
 ; Whether the transfer lies on disk SI.
 disk_inside:
     movzx eax, word [E_COUNT]
@@ -366,12 +254,9 @@ disk_transfer:
     call disk_inside
     jc .done
     ; Offsets stay below 16, so that 64 KiB less a paragraph never wrap.
-    mov ax, [E_BUFFER]
-    mov dx, ax
-    shr ax, 4
-    add [E_BUFFER+2], ax
-    and dx, 0Fh
-    mov [E_BUFFER], dx
+    call buffer_normal
+    cmp byte [si+D_KIND], VIRTIO
+    je virtio_transfer
     jmp ata_transfer
 .done:
     ret

@@ -102,7 +102,7 @@ event_wait:
     cmp byte [bp+F_AL], 1
     je .cancel
     test byte [B_WAITING], 1
-    jnz not_supported
+    jnz .busy
     mov byte [B_WAITING], 1
     mov ax, [bp+F_BX]
     mov [B_WAIT_FLAG], ax
@@ -123,6 +123,9 @@ event_wait:
 .cancel:
     call wait_end
     mov byte [bp+F_AH], 0
+    ret
+.busy:
+    CARRY_SET               ; AH stays 83h: somebody waits already
     ret
 
 wait_here:

@@ -28,6 +28,8 @@ int16:
     dw key_peek_enhanced
     db 12h
     dw key_shifts_enhanced
+    db 92h
+    dw key_enhanced
     db 0
     dw 0, no_function
 
@@ -164,7 +166,12 @@ key_put:
 
 ; AL: 0Ah, functions 10h-12h, and the rate can be set.
 key_abilities:
-    mov byte [bp+F_AL], 24h
+    mov byte [bp+F_AL], 34h
+    ret
+
+; What keyboard drivers of DOS ask to see whether there are functions 10h-12h: AH is at most 80h then.
+key_enhanced:
+    mov byte [bp+F_AH], 80h
     ret
 
 key_identity:

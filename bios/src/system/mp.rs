@@ -5,8 +5,8 @@ use super::image::checksum;
 
 const LOCAL_APIC: u32 = 0xFEE0_0000;
 const IO_APIC: u32 = 0xFEC0_0000;
-/// What the IOAPIC's ID register holds after reset is the processor's; the table gives it one of its own.
-const IO_APIC_ID: u8 = 1;
+/// What the ID register holds after reset, as in the MADT. It is the processor's too, but they share no APIC bus.
+const IO_APIC_ID: u8 = 0;
 const VERSION_LOCAL: u8 = 0x14;
 const VERSION_IO: u8 = 0x11;
 const HEADER: usize = 44;

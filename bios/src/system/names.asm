@@ -76,13 +76,24 @@ E_FLOPPY_DRIVE = 2A6h
 E_SCRATCH_DISK = 2C0h   ; the emulated drive's descriptor
 E_CATALOG = 2E0h
 E_GOT = 2E4h
+E_SWAPPED = 2E6h        ; the disk that has changed places with the first, or 0
+E_QUEUE = 300h          ; a virtqueue: four descriptors; they must lie on paragraphs
+E_AVAILABLE = 340h
+E_USED = 350h
+E_REQUEST = 380h        ; virtio's request header, 16 bytes, and its status
+E_REQUEST_STATUS = 390h
+E_QUEUE_BYTES = 92h
 
 ; A descriptor of a drive.
 D_KIND = 0
 D_SELECT = 1            ; device register: bit 4 says which drive of the channel
 D_IO = 2
 D_CONTROL = 4
-D_BIG = 6               ; 48-bit addresses
+D_FUNCTION = 1          ; virtio: device and function on PCI bus 0
+D_COMMON = 2            ; virtio: where in configuration space its capabilities are, in the order of their types
+D_NOTIFY = 3
+D_DEVICE = 5
+D_WINDOW = 6
 D_NUMBER = 7            ; 0 primary master ... 3 secondary slave
 D_HEADS = 8
 D_SPT = 10
@@ -92,6 +103,7 @@ D_PHYSICAL = 24         ; cylinders, heads, sectors a track
 DESCRIPTOR = 32
 ATA = 1
 ATAPI = 2
+VIRTIO = 3
 
 ; The first CD drive in no-emulation mode.
 CD_FIRST = 0E0h

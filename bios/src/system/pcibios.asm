@@ -58,6 +58,7 @@ macro PCI_BIOS prefix
     ret
 ; The SI-th function with device CX of vendor DX.
 %1_find_device:
+    push eax
     push edi
     push edx
     push ecx
@@ -80,6 +81,7 @@ macro PCI_BIOS prefix
     jmp %1_f_none
 ; The SI-th function with class code ECX.
 %1_find_class:
+    push eax
     push edi
     push edx
     push ecx
@@ -109,12 +111,14 @@ macro PCI_BIOS prefix
     pop ecx
     pop edx
     pop edi
+    pop eax
     jmp %1_not_found
 %1_f_found:
     pop esi
     pop ecx
     pop edx
     pop edi
+    pop eax
     jmp %1_good
 ; Functions 08h-0Dh: read or write a byte, word or dword at register DI of BX, from or to ECX.
 %1_access:

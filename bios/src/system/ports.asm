@@ -85,7 +85,6 @@ serial_wait:
     shl ecx, 16
 .next:
     in al, dx
-    mov ch, ch
     push ax
     and al, ah
     cmp al, ah

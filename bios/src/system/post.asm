@@ -110,7 +110,7 @@ set_data_areas:
     mov al, 14h
     call cmos_read
     mov ah, 0
-    and al, 0CFh
+    and al, 0C3h            ; bits 2 and 3 say other things in CMOS
     or al, 26h              ; mouse, 80x25 colour, coprocessor
     mov [B_EQUIPMENT], ax
     ret

@@ -95,6 +95,26 @@ memory_text:
 memory_unit:
     db " MiB", 13, 10, 0
 
+; The name of disk ECX, whose descriptor is SI.
+disk_name:
+    push eax
+    push si
+    mov si, disk_text
+    call print
+    mov eax, ecx
+    call print_number
+    pop si
+    push si
+    cmp byte [si+D_KIND], VIRTIO
+    mov si, virtio_text
+    je .bus
+    mov si, ide_text
+.bus:
+    call print
+    pop si
+    pop eax
+    ret
+
 ; A line for each disk and CD drive.
 report_drives:
     DS_EBDA
@@ -103,11 +123,8 @@ report_drives:
 .disk:
     cmp byte [si+D_KIND], 0
     je .disks_done
+    call disk_name
     push si
-    mov si, disk_text
-    call print
-    mov eax, ecx
-    call print_number
     mov si, colon_text
     call print
     pop si
@@ -141,6 +158,10 @@ report_drives:
 
 disk_text:
     db "Hard disk ", 0
+ide_text:
+    db " (IDE)", 0
+virtio_text:
+    db " (virtio)", 0
 cd_text:
     db "CD-ROM drive ", 0
 floppy_text:

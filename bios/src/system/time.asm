@@ -90,6 +90,7 @@ set_ticks:
     mov [B_TICKS], dx
     mov [B_TICKS+2], cx
     mov byte [B_MIDNIGHT], 0
+    mov byte [bp+F_AH], 0
     ret
 
 ; Waits until the clock is not about to change.
@@ -100,19 +101,45 @@ clock_steady:
     jnz clock_steady
     ret
 
-; Register AL by the next byte's name.
+; Which register of the clock is which field of the frame; 0FFh ends a list.
+time_registers:
+    db 0, F_DH, 2, F_CL, 4, F_CH, 0FFh
+date_registers:
+    db 7, F_DL, 8, F_DH, 9, F_CL, 32h, F_CH, 0FFh
+alarm_registers:
+    db 1, F_DH, 3, F_CL, 5, F_CH, 0FFh
+
+; The registers of list SI to the frame.
+clock_get:
+    cs lodsb
+    cmp al, 0FFh
+    je .done
+    call cmos_read
+    mov ah, al
+    cs lodsb
+    movzx di, al
+    mov [bp+di], ah
+    jmp clock_get
+.done:
+    ret
+
+; The registers of list SI from the frame.
+clock_set:
+    cs lodsw
+    cmp al, 0FFh
+    je .done
+    movzx di, ah
+    mov bl, [bp+di]
+    call cmos_write
+    jmp clock_set
+.done:
+    ret
+
 get_time:
     cli
     call clock_steady
-    mov al, 4
-    call cmos_read
-    mov [bp+F_CH], al
-    mov al, 2
-    call cmos_read
-    mov [bp+F_CL], al
-    mov al, 0
-    call cmos_read
-    mov [bp+F_DH], al
+    mov si, time_registers
+    call clock_get
     mov al, 0Bh
     call cmos_read
     and al, 1
@@ -145,6 +172,7 @@ clock_go:
     and bl, 7Fh
     mov al, 0Bh
     call cmos_write
+    mov byte [bp+F_AH], 0
     jmp nmi_on
 
 set_time:
@@ -156,50 +184,23 @@ set_time:
     or bl, al
     mov al, 0Bh
     call cmos_write
-    mov bl, [bp+F_CH]
-    mov al, 4
-    call cmos_write
-    mov bl, [bp+F_CL]
-    mov al, 2
-    call cmos_write
-    mov bl, [bp+F_DH]
-    mov al, 0
-    call cmos_write
+    mov si, time_registers
+    call clock_set
     jmp clock_go
 
 get_date:
     cli
     call clock_steady
-    mov al, 32h
-    call cmos_read
-    mov [bp+F_CH], al
-    mov al, 9
-    call cmos_read
-    mov [bp+F_CL], al
-    mov al, 8
-    call cmos_read
-    mov [bp+F_DH], al
-    mov al, 7
-    call cmos_read
-    mov [bp+F_DL], al
+    mov si, date_registers
+    call clock_get
     mov byte [bp+F_AH], 0
     jmp nmi_on
 
 set_date:
     cli
     call clock_stop
-    mov bl, [bp+F_CH]
-    mov al, 32h
-    call cmos_write
-    mov bl, [bp+F_CL]
-    mov al, 9
-    call cmos_write
-    mov bl, [bp+F_DH]
-    mov al, 8
-    call cmos_write
-    mov bl, [bp+F_DL]
-    mov al, 7
-    call cmos_write
+    mov si, date_registers
+    call clock_set
     jmp clock_go
 
 set_alarm:
@@ -208,15 +209,8 @@ set_alarm:
     call cmos_read
     test al, 20h
     jnz no_such_function    ; one is set already
-    mov bl, [bp+F_CH]
-    mov al, 5
-    call cmos_write
-    mov bl, [bp+F_CL]
-    mov al, 3
-    call cmos_write
-    mov bl, [bp+F_DH]
-    mov al, 1
-    call cmos_write
+    mov si, alarm_registers
+    call clock_set
     mov al, 0Bh
     call cmos_read
     mov bl, al
@@ -224,6 +218,7 @@ set_alarm:
     or bl, 20h
     mov al, 0Bh
     call cmos_write
+    mov byte [bp+F_AH], 0
     jmp nmi_on
 
 cancel_alarm:
@@ -234,6 +229,7 @@ cancel_alarm:
     and bl, 5Fh
     mov al, 0Bh
     call cmos_write
+    mov byte [bp+F_AH], 0
     jmp nmi_on
 
 ; The clock's interrupt: 1024 times a second while somebody waits, and at the alarm.

@@ -342,7 +342,10 @@ impl Device for I8042 {
         match event {
             HostEvent::Key { code, pressed } => self.keyboard.key(code, pressed, cx.now()),
             HostEvent::Mouse { dx, dy, wheel, buttons } => self.mouse.movement(dx, dy, wheel, buttons),
-            HostEvent::Serial(_) | HostEvent::PowerButton | HostEvent::WallClock(_) => return,
+            HostEvent::Serial(_)
+            | HostEvent::PowerButton
+            | HostEvent::WallClock(_)
+            | HostEvent::DiskReady(_) => return,
         }
         self.settle(cx);
     }

@@ -39,9 +39,9 @@ pub enum DriveType {
 }
 
 impl DriveType {
-    /// The drive that takes a diskette image of this many sectors; `None` if no format has this size.
+    /// The drive that takes a diskette image of this many sectors; `None` if no format has room for them.
     pub fn for_image(sectors: u64) -> Option<Self> {
-        Format::of(sectors).map(|format| format.drive)
+        Format::with_room(sectors).map(|format| format.drive)
     }
 
     const fn kilobytes(self) -> u16 {
@@ -120,9 +120,23 @@ const FORMATS: [Format; 11] = [
     format(80, 2, 36, Rate::Mbps1, DriveType::F2880K),
 ];
 
+/// Whether a whole diskette of some format has this many sectors.
+pub fn is_whole_diskette(sectors: u64) -> bool {
+    Format::of(sectors).is_some()
+}
+
 impl Format {
+    /// Formats that an image of unusual size is read as: those that every BIOS boots from a 3.5" drive.
+    const USUAL: [&'static Self; 2] = [&FORMATS[6], &FORMATS[10]];
+
     pub(super) fn of(sectors: u64) -> Option<&'static Self> {
         FORMATS.iter().find(|format| format.total() == sectors)
+    }
+
+    /// The format of this size, or the smallest usual one that holds so many sectors.
+    fn with_room(sectors: u64) -> Option<&'static Self> {
+        let usual = || Self::USUAL.into_iter().find(|format| (1..=format.total()).contains(&sectors));
+        Self::of(sectors).or_else(usual)
     }
 
     fn total(&self) -> u64 {
@@ -140,13 +154,14 @@ impl Format {
 pub enum FloppyError {
     #[error("there is no floppy drive {0}")]
     NoDrive(usize),
-    #[error("no diskette format has {0} sectors of 512 bytes")]
+    #[error("no diskette has room for {0} sectors of 512 bytes")]
     NoFormat(u64),
     #[error("a diskette of {} KB cannot be read in a drive for {drive} KB", sectors / 2)]
     Unfit { sectors: u64, drive: u16 },
 }
 
-/// A diskette in a drive.
+/// A diskette in a drive. Where its image ends too early the rest reads as zeros, and it is write-protected: the
+/// user's file must not grow.
 pub(super) struct Medium {
     disk: Box<dyn Disk>,
     pub(super) format: &'static Format,
@@ -155,7 +170,7 @@ pub(super) struct Medium {
 impl Medium {
     pub(super) fn new(disk: Box<dyn Disk>) -> Result<Self, FloppyError> {
         let sectors = disk.sectors();
-        let format = Format::of(sectors).ok_or(FloppyError::NoFormat(sectors))?;
+        let format = Format::with_room(sectors).ok_or(FloppyError::NoFormat(sectors))?;
         Ok(Self { disk, format })
     }
 
@@ -164,7 +179,7 @@ impl Medium {
     }
 
     pub(super) fn is_read_only(&self) -> bool {
-        self.disk.is_read_only()
+        self.disk.is_read_only() || self.sectors() < self.format.total()
     }
 
     /// The sector number, if the format has this track, head and sector (from 1).
@@ -177,7 +192,10 @@ impl Medium {
 
     pub(super) fn read(&mut self, lba: u64) -> Result<[u8; SECTOR], DiskError> {
         let mut bytes = [0; SECTOR];
-        self.disk.read(lba, &mut bytes).map(|()| bytes)
+        if lba < self.sectors() {
+            self.disk.read(lba, &mut bytes)?;
+        }
+        Ok(bytes)
     }
 
     pub(super) fn write(&mut self, lba: u64, bytes: &[u8; SECTOR]) -> Result<(), DiskError> {

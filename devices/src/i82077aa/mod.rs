@@ -14,7 +14,7 @@ mod state;
 mod tests;
 mod transfer;
 
-pub use medium::{DriveType, FloppyError};
+pub use medium::{DriveType, FloppyError, is_whole_diskette};
 
 use crate::disk::Disk;
 use bitfield_struct::bitfield;

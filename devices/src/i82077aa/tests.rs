@@ -372,10 +372,31 @@ fn every_image_size_finds_its_drive_and_last_sector() {
         let (bytes, status) = read_sectors(&mut bench, c, h, f.sectors, 1);
         assert_eq!(bytes, [(sectors - 1) as u8; SECTOR], "{kilobytes}K: {status:x?}");
     }
-    assert_eq!(DriveType::for_image(2881), None);
-    let odd = controller(None).insert(0, Box::new(MemoryDisk::zeroed(1))).err();
-    assert_eq!(odd, Some(FloppyError::NoFormat(1)));
+    for sectors in [0, 5761] {
+        assert_eq!(DriveType::for_image(sectors), None);
+        let odd = controller(None).insert(0, Box::new(MemoryDisk::zeroed(sectors as usize))).err();
+        assert_eq!(odd, Some(FloppyError::NoFormat(sectors)));
+    }
     assert_eq!(controller(None).insert(1, Box::new(numbered(2880))).err(), Some(FloppyError::NoDrive(1)));
+}
+
+/// It is read as if zeros followed, up to a whole diskette, and cannot be written.
+#[test]
+fn an_image_of_unusual_size_is_a_protected_diskette() {
+    for (sectors, kind) in [(1, DriveType::F1440K), (2879, DriveType::F1440K), (2881, DriveType::F2880K)] {
+        assert_eq!(DriveType::for_image(sectors), Some(kind));
+        assert!(!is_whole_diskette(sectors));
+    }
+    let mut bench = bench_with(Some(MemoryDisk::from_bytes(vec![0x5A; 2 * SECTOR])));
+    rate(&mut bench, 0);
+    seek(&mut bench, 0);
+    let (bytes, status) = read_sectors(&mut bench, 0, 0, 2, 2);
+    assert_eq!(bytes, [[0x5A; SECTOR], [0; SECTOR]].concat(), "{status:x?}");
+    seek(&mut bench, 79);
+    let (bytes, status) = read_sectors(&mut bench, 79, 1, 18, 1);
+    assert_eq!(bytes, [0; SECTOR], "the last one: {status:x?}");
+    let st3 = command(&mut bench, &[0x04, 0]);
+    assert_eq!(st3[0] & 0x40, 0x40, "ST3.WP");
 }
 
 #[test]

@@ -256,7 +256,8 @@ impl Device for Mc146818 {
             HostEvent::Serial(_)
             | HostEvent::Key { .. }
             | HostEvent::Mouse { .. }
-            | HostEvent::PowerButton => return,
+            | HostEvent::PowerButton
+            | HostEvent::DiskReady(_) => return,
         }
         self.settle(cx);
     }

@@ -270,7 +270,8 @@ impl Device for Ns16550a {
             HostEvent::Key { .. }
             | HostEvent::Mouse { .. }
             | HostEvent::PowerButton
-            | HostEvent::WallClock(_) => return,
+            | HostEvent::WallClock(_)
+            | HostEvent::DiskReady(_) => return,
         }
         self.settle(cx);
     }

@@ -2,14 +2,14 @@
 
 use super::ata_identify::{DEFAULT_TRANSLATION, Facts, identify};
 use super::command::{Command, Protocol};
-use super::drive::{AtaDevice, Front, Status, Wish, XFER_MWDMA, XFER_PIO, error};
+use super::drive::{AtaDevice, Front, Moved, Status, Wish, XFER_MWDMA, XFER_PIO, error};
 use super::task_file::{Addressing, Signature, Translation};
 use crate::disk::{Disk, DiskError, SECTOR};
 use serde::{Deserialize, Serialize};
 
 /// The most sectors a block of READ/WRITE MULTIPLE may have.
 pub(super) const MULTIPLE_MAX: u8 = 16;
-/// How much is copied between disk and guest memory at a time.
+/// How much READ VERIFY reads at a time.
 const CHUNK: usize = 128;
 
 /// Sectors still to be moved.
@@ -60,6 +60,23 @@ pub(super) enum Activity {
         to_memory: bool,
         run: Run,
     },
+    /// Waiting for the disk with the next step.
+    Step(Step),
+}
+
+/// What a drive does with the disk when no bus master takes part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Step {
+    /// Reads the next block for the host.
+    Fetch(Run),
+    /// Writes the block that the host has given.
+    Store {
+        buffer: Vec<u8>,
+        run: Run,
+    },
+    Verify(Run),
+    /// What is in the cache, as the end of a command.
+    Flush,
 }
 
 /// A disk on the cable.
@@ -69,6 +86,10 @@ pub(super) struct AtaDisk {
     pub(super) disk: Box<dyn Disk>,
     pub(super) front: Front,
     pub(super) activity: Activity,
+    /// Sectors on their way between disk and memory; empty between calls.
+    pub(super) buffer: Vec<u8>,
+    /// The disk was not ready, and has not called since.
+    pub(super) waits: bool,
     /// Device fault.
     pub(super) df: bool,
     pub(super) translation: Translation,
@@ -87,8 +108,10 @@ fn as_far_as_it_goes(
     mut op: impl FnMut(u64, &mut [u8]) -> Result<(), DiskError>,
 ) -> (u32, Result<(), DiskError>) {
     let mut done = 0;
-    if op(lba, piece).is_ok() {
-        return ((piece.len() / SECTOR) as u32, Ok(()));
+    match op(lba, piece) {
+        Ok(()) => return ((piece.len() / SECTOR) as u32, Ok(())),
+        Err(DiskError::NotReady) => return (0, Err(DiskError::NotReady)),
+        Err(_) => {}
     }
     for sector in piece.chunks_exact_mut(SECTOR) {
         if let Err(why) = op(lba.saturating_add(done.into()), sector) {
@@ -106,6 +129,8 @@ impl AtaDisk {
             disk,
             front: Front::new(),
             activity: Activity::Idle,
+            buffer: Vec::new(),
+            waits: false,
             df: false,
             translation: DEFAULT_TRANSLATION,
             multiple: 0,
@@ -129,6 +154,11 @@ impl AtaDisk {
         self.done();
     }
 
+    /// The disk calls when it may be asked again.
+    fn wait_with(&mut self, activity: Activity) {
+        (self.activity, self.waits) = (activity, true);
+    }
+
     /// The host could not write.
     fn fault(&mut self) {
         self.df = true;
@@ -141,18 +171,27 @@ impl AtaDisk {
         match why {
             DiskError::OutOfRange { .. } => self.fail(error::IDNF),
             DiskError::ReadOnly => self.fail(error::ABRT),
-            DiskError::Host(_) if writing => self.fault(),
-            DiskError::Host(_) => self.fail(error::UNC),
+            DiskError::Host(_) | DiskError::NotReady if writing => self.fault(),
+            DiskError::Host(_) | DiskError::NotReady => self.fail(error::UNC),
         }
     }
 
     /// All sectors are moved.
     fn finish(&mut self, run: Run, written: bool) {
         self.show_end(run);
-        if written && !self.write_cache && self.disk.flush().is_err() {
-            return self.fault();
+        if written && !self.write_cache {
+            return self.flush();
         }
         self.done();
+    }
+
+    /// Ends a command when all that was written is safe.
+    fn flush(&mut self) {
+        match self.disk.flush() {
+            Ok(()) => self.done(),
+            Err(DiskError::NotReady) => self.wait_with(Activity::Step(Step::Flush)),
+            Err(_) => self.fault(),
+        }
     }
 
     /// The registers show the last sector moved, and that none is left.
@@ -165,7 +204,11 @@ impl AtaDisk {
         match command {
             Command::Read(protocol, addressing) => self.begin_read(protocol, addressing),
             Command::Write(protocol, addressing) => self.begin_write(protocol, addressing),
-            Command::ReadVerify(addressing) => self.read_verify(addressing),
+            Command::ReadVerify(addressing) => {
+                if let Some(run) = self.begin(Protocol::Single, addressing) {
+                    self.verify(run);
+                }
+            }
             Command::Recalibrate => self.done(),
             Command::Seek => match self.run(Protocol::Single, Addressing::Bits28) {
                 Some(_) => self.done(),
@@ -175,10 +218,7 @@ impl AtaDisk {
             Command::IdentifyDevice => self.identify(),
             Command::SetFeatures => self.set_features(),
             Command::SetMultipleMode => self.set_multiple(self.front.regs.sector_count[0]),
-            Command::FlushCache => match self.disk.flush() {
-                Ok(()) => self.done(),
-                Err(_) => self.fault(),
-            },
+            Command::FlushCache => self.flush(),
             Command::Standby | Command::Idle => {
                 self.standby = command == Command::Standby;
                 self.done();
@@ -244,6 +284,7 @@ impl AtaDisk {
                 self.activity = Activity::DataIn { buffer, at: 0, run };
                 self.front.interrupt = true;
             }
+            Err(DiskError::NotReady) => self.wait_with(Activity::Step(Step::Fetch(run))),
             Err(why) => self.fail_at(&why, false, run),
         }
     }
@@ -285,6 +326,7 @@ impl AtaDisk {
         let (done, written) = as_far_as_it_goes(run.lba, &mut buffer, |lba, part| self.disk.write(lba, part));
         run.pass(done);
         match written {
+            Err(DiskError::NotReady) => self.wait_with(Activity::Step(Step::Store { buffer, run })),
             Err(why) => self.fail_at(&why, true, run),
             Ok(()) if run.left > 0 => {
                 self.want(run);
@@ -294,21 +336,23 @@ impl AtaDisk {
         }
     }
 
-    fn read_verify(&mut self, addressing: Addressing) {
-        let Some(mut run) = self.begin(Protocol::Single, addressing) else { return };
+    fn verify(&mut self, mut run: Run) {
         let mut buffer = vec![0; CHUNK * SECTOR];
         while run.left > 0 {
             let piece = &mut buffer[..run.left.min(CHUNK as u32) as usize * SECTOR];
             let (done, read) = as_far_as_it_goes(run.lba, piece, |lba, part| self.disk.read(lba, part));
             run.pass(done);
-            if let Err(why) = read {
-                return self.fail_at(&why, false, run);
+            match read {
+                Ok(()) => {}
+                Err(DiskError::NotReady) => return self.wait_with(Activity::Step(Step::Verify(run))),
+                Err(why) => return self.fail_at(&why, false, run),
             }
         }
         self.finish(run, false);
     }
 
-    /// Moves as many sectors as fit into `bytes`; the reason if it could not go on.
+    /// Moves as many sectors as fit into `bytes`, in one piece, so that none has moved when the disk is not ready; the
+    /// reason if it could not go on.
     fn move_run(
         &mut self,
         to_memory: bool,
@@ -316,25 +360,26 @@ impl AtaDisk {
         bytes: u64,
         memory: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), DiskError> {
-        let mut budget = u32::try_from(bytes / SECTOR as u64).unwrap_or(u32::MAX).min(run.left);
-        let mut buffer = vec![0; CHUNK.min(budget as usize) * SECTOR];
-        while budget > 0 {
-            let count = budget.min(CHUNK as u32);
-            let piece = &mut buffer[..count as usize * SECTOR];
-            if !to_memory {
-                memory(piece);
-            }
-            let (done, moved) = as_far_as_it_goes(run.lba, piece, |lba, part| {
-                if to_memory { self.disk.read(lba, part) } else { self.disk.write(lba, part) }
-            });
-            if to_memory {
-                memory(&mut piece[..done as usize * SECTOR]);
-            }
-            run.pass(done);
-            moved?;
-            budget -= count;
+        let count = u32::try_from(bytes / SECTOR as u64).unwrap_or(u32::MAX).min(run.left);
+        if count == 0 {
+            return Ok(());
         }
-        Ok(())
+        let len = count as usize * SECTOR;
+        if self.buffer.len() < len {
+            self.buffer.resize(len, 0);
+        }
+        let piece = &mut self.buffer[..len];
+        if !to_memory {
+            memory(piece);
+        }
+        let (done, moved) = as_far_as_it_goes(run.lba, piece, |lba, part| {
+            if to_memory { self.disk.read(lba, part) } else { self.disk.write(lba, part) }
+        });
+        if to_memory {
+            memory(&mut piece[..done as usize * SECTOR]);
+        }
+        run.pass(done);
+        moved
     }
 
     fn initialize_parameters(&mut self) {
@@ -361,9 +406,7 @@ impl AtaDisk {
             // ATA/ATAPI-6, 8.46.4: what is in the cache is written first.
             0x82 => {
                 self.write_cache = false;
-                if self.disk.flush().is_err() {
-                    return self.fault();
-                }
+                return self.flush();
             }
             // Look-ahead, and whether a software reset reverts settings: nothing to see from outside.
             0x55 | 0xAA | 0x66 | 0xCC => {}
@@ -390,7 +433,7 @@ impl AtaDevice for AtaDisk {
         match self.activity {
             Activity::Idle => ready,
             Activity::DataIn { .. } | Activity::DataOut { .. } => ready.with_drq(true),
-            Activity::Dma { .. } => ready.with_bsy(true),
+            Activity::Dma { .. } | Activity::Step(_) => ready.with_bsy(true),
         }
     }
 
@@ -403,7 +446,8 @@ impl AtaDevice for AtaDisk {
     }
 
     fn software_reset(&mut self) {
-        self.activity = Activity::Idle;
+        self.disk.give_up();
+        (self.activity, self.waits) = (Activity::Idle, false);
         (self.df, self.standby) = (false, false);
         self.front.reset();
         self.front.regs.set_signature(Signature::Ata);
@@ -442,20 +486,41 @@ impl AtaDevice for AtaDisk {
         }
     }
 
+    fn ready(&mut self) {
+        self.waits = false;
+        if !matches!(self.activity, Activity::Step(_)) {
+            return;
+        }
+        let Activity::Step(step) = std::mem::replace(&mut self.activity, Activity::Idle) else { return };
+        match step {
+            Step::Fetch(run) => self.fetch(run),
+            Step::Store { buffer, run } => self.block_given(buffer, run),
+            Step::Verify(run) => self.verify(run),
+            Step::Flush => self.flush(),
+        }
+    }
+
     fn wish(&self) -> Option<Wish> {
         let Activity::Dma { to_memory, run } = self.activity else { return None };
+        if self.waits {
+            return None;
+        }
         Some(Wish { to_memory, bytes: u64::from(run.left) * SECTOR as u64 })
     }
 
-    fn move_dma(&mut self, bytes: u64, memory: &mut dyn FnMut(&mut [u8])) -> bool {
-        let Activity::Dma { to_memory, mut run } = self.activity else { return false };
+    fn move_dma(&mut self, bytes: u64, memory: &mut dyn FnMut(&mut [u8])) -> Moved {
+        let Activity::Dma { to_memory, mut run } = self.activity else { return Moved::Nothing };
         let moved = self.move_run(to_memory, &mut run, bytes, memory);
         self.activity = Activity::Dma { to_memory, run };
         match moved {
+            Err(DiskError::NotReady) => {
+                self.waits = true;
+                return Moved::Nothing;
+            }
             Err(why) => self.fail_at(&why, !to_memory, run),
             Ok(()) if run.left == 0 => self.finish(run, !to_memory),
-            Ok(()) => return false,
+            Ok(()) => return Moved::Some,
         }
-        true
+        Moved::All
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bus_master::{BusMaster, Table, along};
 use super::command::EXECUTE_DEVICE_DIAGNOSTIC;
-use super::drive::{AtaDevice, Drive, Status, Wish};
+use super::drive::{AtaDevice, Drive, Moved, Status, Wish};
 use super::task_file::{DeviceControl, DeviceRegister, Register};
 use emu_core::{BusFault, MemoryMap};
 use std::collections::VecDeque;
@@ -38,6 +38,11 @@ impl Channel {
 
     fn selected_mut(&mut self) -> Option<&mut dyn AtaDevice> {
         self.drives[usize::from(self.second)].as_mut().map(Drive::device_mut)
+    }
+
+    /// A medium may be asked again.
+    pub(super) fn ready(&mut self) {
+        self.devices_mut().for_each(AtaDevice::ready);
     }
 
     pub(super) fn reset(&mut self) {
@@ -196,14 +201,14 @@ impl Channel {
         }
         let Table { segments, bytes, is_used_up } = bus_master.table(memory, bytes);
         let mut segments = VecDeque::from(segments);
-        let ended = device.move_dma(bytes, &mut |piece| {
+        let moved = device.move_dma(bytes, &mut |piece| {
             along(&mut segments, piece, |gpa, part| {
                 if to_memory { memory.write(gpa, part) } else { memory.read(gpa, part) }
             });
         });
         // 82371SB, "BMISTA": active is cleared by the last transfer of a region marked as the end of the table. A
         // table too short for the device's wish leaves it waiting.
-        if is_used_up || !ended {
+        if moved != Moved::Nothing && (is_used_up || moved == Moved::Some) {
             bus_master.status.set_active(false);
         }
     }

@@ -89,8 +89,21 @@ pub(super) trait AtaDevice {
     /// What the device wants moved by the bus master.
     fn wish(&self) -> Option<Wish>;
     /// The bus master is ready for `bytes` of the wish: calls `memory` with each piece, in order. For data to the
-    /// device `memory` fills the piece. True if the command has ended.
-    fn move_dma(&mut self, bytes: u64, memory: &mut dyn FnMut(&mut [u8])) -> bool;
+    /// device `memory` fills the piece.
+    fn move_dma(&mut self, bytes: u64, memory: &mut dyn FnMut(&mut [u8])) -> Moved;
+    /// The medium may be asked again for what it was not ready with.
+    fn ready(&mut self);
+}
+
+/// What came of a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// The medium is not ready.
+    Nothing,
+    /// As much as the bus master was ready for; more is wanted.
+    Some,
+    /// The command has ended.
+    All,
 }
 
 /// One of the devices there are.

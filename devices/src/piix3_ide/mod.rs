@@ -1,8 +1,8 @@
 //! The IDE function of the 82371SB (PIIX3), PCI 0:1.1, with up to four disks and CD-ROM drives.
 //!
 //! Follows Intel "82371FB (PIIX) and 82371SB (PIIX3) PCI ISA IDE Xcelerator" and ATA/ATAPI-6 (T13/1410D). PIO and
-//! bus-master DMA (multiword; the PIIX3 has no Ultra DMA). Commands end at once: a drive is never seen busy but while
-//! it waits for the bus master. Left out: SMART, security, and the timing that IDETIM sets.
+//! bus-master DMA (multiword; the PIIX3 has no Ultra DMA). A drive is seen busy while it waits for the bus master, or for a
+//! disk that works in the background (see [`Disk`]); all else ends at once. Discs are read in place. Left out: SMART, security, and the timing that IDETIM sets.
 
 mod ata_disk;
 mod ata_identify;
@@ -18,6 +18,8 @@ mod state_v1;
 mod task_file;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waiting;
 
 use crate::disk::Disk;
 use ata_disk::AtaDisk;
@@ -25,7 +27,7 @@ use cdrom::CdRom;
 use channel::Channel;
 use config::Config;
 use drive::Drive;
-use emu_core::{Access, BusFault, Cx, Device, Pin, Reset, RestoreError, Saved, Space, Width};
+use emu_core::{Access, BusFault, Cx, Device, HostEvent, Pin, Reset, RestoreError, Saved, Space, Width};
 use task_file::Register;
 
 pub const IRQ14: Pin = Pin(0);
@@ -288,6 +290,18 @@ impl Device for Piix3Ide {
         }
         self.after_access(cx);
         Ok(())
+    }
+
+    fn host(&mut self, event: HostEvent, cx: &mut Cx<'_>) {
+        match event {
+            HostEvent::DiskReady(_) => self.channels.iter_mut().for_each(Channel::ready),
+            HostEvent::Serial(_)
+            | HostEvent::Key { .. }
+            | HostEvent::Mouse { .. }
+            | HostEvent::PowerButton
+            | HostEvent::WallClock(_) => return,
+        }
+        self.after_access(cx);
     }
 
     fn save(&self) -> Saved {

@@ -1,6 +1,7 @@
-//! Saved state of the function, version 2. A disk is not part of it, only its size.
+//! Saved state of the function, version 3. A disk is not part of it, only its size. Version 2 had the same shape, but no
+//! [`Activity::Step`].
 
-use super::ata_disk::{Activity, AtaDisk, MULTIPLE_MAX, Run};
+use super::ata_disk::{Activity, AtaDisk, MULTIPLE_MAX, Run, Step};
 use super::bus_master::{self, BusMaster};
 use super::cdrom::CdRomV2;
 use super::channel::Channel;
@@ -13,7 +14,8 @@ use crate::disk::SECTOR;
 use emu_core::{RestoreError, Saved};
 use serde::{Deserialize, Serialize};
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+const VERSION_2: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,6 +95,8 @@ impl From<&AtaDisk> for DiskV2 {
             disk,
             front,
             activity,
+            buffer: _, // empty between calls
+            waits: _,  // a restored drive asks the disk anew
             df,
             translation,
             multiple,
@@ -138,10 +142,10 @@ pub(super) fn save(live: &Piix3Ide) -> Saved {
 /// Takes everything over but the disks, which must be the same size.
 pub(super) fn restore(live: &mut Piix3Ide, saved: &Saved) -> Result<(), RestoreError> {
     let is_first_version = saved.version == state_v1::VERSION;
-    let IdeV2 { config, channels } = if is_first_version {
-        saved.unpack::<IdeV1>(state_v1::VERSION)?.into()
-    } else {
-        saved.unpack(VERSION)?
+    let IdeV2 { config, channels } = match saved.version {
+        state_v1::VERSION => saved.unpack::<IdeV1>(state_v1::VERSION)?.into(),
+        VERSION_2 => saved.unpack(VERSION_2)?,
+        _ => saved.unpack(VERSION)?,
     };
     let config = live.config.restored(&config.0)?;
     for (saved, live) in channels.iter().zip(&live.channels) {
@@ -209,6 +213,13 @@ fn check_activity(activity: &Activity) -> Result<(), RestoreError> {
                 && is_possible_buffer(buffer, *at)
                 && buffer.len() == run.left.min(run.block.into()) as usize * SECTOR
         }
+        Activity::Step(Step::Flush) => true,
+        Activity::Step(Step::Fetch(run) | Step::Verify(run)) => is_possible_run(run) && run.left > 0,
+        Activity::Step(Step::Store { buffer, run }) => {
+            is_possible_run(run)
+                && is_possible_buffer(buffer, 0)
+                && buffer.len() == run.left.min(run.block.into()) as usize * SECTOR
+        }
     };
     check(possible, "piix3_ide: a transfer that cannot be")
 }
@@ -253,6 +264,8 @@ fn take_disk(live: &mut AtaDisk, saved: DiskV2) {
         write_cache,
         standby,
     } = saved;
+    live.disk.give_up();
+    live.waits = false;
     (live.front, live.activity, live.df) = (front.into(), activity, df);
     (live.translation, live.multiple, live.transfer_mode) = (translation, multiple, transfer_mode);
     (live.write_cache, live.standby) = (write_cache, standby);

@@ -298,7 +298,8 @@ impl Device for Piix4Pm {
             HostEvent::Serial(_)
             | HostEvent::Key { .. }
             | HostEvent::Mouse { .. }
-            | HostEvent::WallClock(_) => {}
+            | HostEvent::WallClock(_)
+            | HostEvent::DiskReady(_) => {}
         }
         self.update(cx);
     }

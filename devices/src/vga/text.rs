@@ -90,8 +90,8 @@ impl Vga {
         shown.then_some(Cursor { column, row, start: start & 0x1F, end })
     }
 
-    /// Sets mode 3 with a blank screen, as firmware leaves it for a kernel. The font plane stays empty.
-    pub fn set_mode_3(&mut self) {
+    /// Sets mode 3 with a blank screen, as firmware leaves it for a kernel. `font` has 16 lines for each character.
+    pub fn set_mode_3(&mut self, font: &[u8]) {
         self.writes.count();
         self.miscellaneous = MISCELLANEOUS_3;
         for (index, value) in (0..).zip(SEQUENCER_3) {
@@ -112,6 +112,17 @@ impl Vga {
         // The 32 KiB at B8000h: even addresses of planes 0 and 1.
         for address in (0..0x8000u32).step_by(2) {
             self.memory.set_word(address, BLANK);
+        }
+        self.load_font(font);
+    }
+
+    /// Into the first font of plane 2, where each character has 32 bytes.
+    fn load_font(&mut self, font: &[u8]) {
+        for (place, lines) in (0u32..).step_by(32).zip(font.chunks(16)) {
+            for (address, line) in (place..).zip(lines) {
+                let word = self.memory.word(address) & !(0xFF << 16);
+                self.memory.set_word(address, word | u32::from(*line) << 16);
+            }
         }
     }
 

@@ -31,6 +31,8 @@ enum Served {
     All,
     /// There is more to do than one call may take.
     Part,
+    /// The host will call when there is something to do again.
+    Waits,
 }
 
 /// What a transport carries: a device of one type, with one virtqueue.
@@ -52,6 +54,12 @@ trait Function: Send {
 
     /// Back to the state before any driver. What is under way is forgotten.
     fn reset(&mut self);
+
+    /// What is under way is forgotten: its queue is another one now.
+    fn forget(&mut self);
+
+    /// The host may be asked again for what it was not ready with.
+    fn ready(&mut self);
 
     /// Works on the queue, for a bounded time.
     fn serve(&mut self, queue: &mut Queue, memory: &MemoryMap) -> Result<Served, Broken>;

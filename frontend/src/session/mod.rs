@@ -2,6 +2,7 @@
 //! machine and the person (or the script) in front of it.
 
 mod console;
+mod desk;
 mod host;
 mod pace;
 mod subject;
@@ -12,20 +13,22 @@ pub use subject::{Subject, Turn};
 use crate::ending::Ending;
 use crate::engines::{EngineChoice, Engines};
 use crate::files;
+use crate::golden::png;
 use crate::guest::{self, Built, Media};
 use crate::inbox::{Happening, Inbox};
 use crate::options::{Display, Run, Serial};
 use crate::quantity::{seconds, shown_count};
 use crate::screen::keyboard::KeyboardLayout;
-use crate::script::{Action, Desk, Progress, Script};
+use crate::script::{Action, Progress, Script};
 use crate::serial::Cable;
 use crate::terminal;
 use crate::window::{self, Glass, Looks, Now};
 use anyhow::{Context, Result, bail};
 use console::Console;
+use desk::AtTheDesk;
 use emu_core::{HostEvent, Tick};
 use host::HostSide;
-use machine::{Machine, RunOutcome, TextScreen};
+use machine::{Picture, RunOutcome};
 use pace::Pace;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -99,6 +102,8 @@ struct Session<'a> {
     typing: Typing,
     paused: bool,
     pace: Pace,
+    /// What a script sees.
+    picture: Picture,
     /// Bytes on their way into the serial port, which takes only so many at a time.
     to_serial: VecDeque<u8>,
     /// Not yet reached.
@@ -134,6 +139,7 @@ impl<'a> Session<'a> {
             typing,
             paused,
             pace,
+            picture: Picture::new(),
             to_serial,
             save_at,
         })
@@ -309,12 +315,17 @@ impl<'a> Session<'a> {
         loop {
             let now = self.now();
             let Some(script) = &mut self.script else { return Ok(None) };
-            match script.next(now, &mut AtTheDesk(self.subject.machine_mut())) {
+            let mut desk = AtTheDesk { machine: self.subject.machine_mut(), picture: &mut self.picture };
+            match script.next(now, &mut desk) {
                 Progress::Waiting => return Ok(None),
                 Progress::Done => return Ok(Some(Ending::ScriptDone)),
                 Progress::Failed(why) => return Ok(Some(Ending::TooLate(why))),
                 Progress::Act(Action::Post(events)) => self.post(events),
                 Progress::Act(Action::Save(path)) => self.save_to(&path)?,
+                Progress::Act(Action::Screenshot(path)) => {
+                    self.subject.machine_mut().draw(&mut self.picture);
+                    png::write(&path, &self.picture)?;
+                }
                 Progress::Act(Action::Reset) => self.subject.reset()?,
                 Progress::Act(Action::Engine(engine)) => self.subject.set_engine(engine)?,
                 Progress::Act(Action::Change(change)) => {
@@ -356,19 +367,6 @@ fn is_release(event: &HostEvent) -> bool {
         event,
         HostEvent::Key { pressed: false, .. } | HostEvent::Mouse { buttons: 0, dx: 0, dy: 0, wheel: 0 }
     )
-}
-
-/// A script's eyes and fingers.
-struct AtTheDesk<'a>(&'a mut Machine);
-
-impl Desk for AtTheDesk<'_> {
-    fn screen(&mut self) -> Option<TextScreen> {
-        self.0.text_screen()
-    }
-
-    fn takes_keys(&mut self) -> bool {
-        typing::takes_keys(self.0)
-    }
 }
 
 /// What a person calls this PC: as its first disk, diskette or kernel is called.

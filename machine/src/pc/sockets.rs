@@ -3,9 +3,13 @@
 use super::layout::Layout;
 use super::wiring::VIRTIO_DISKS;
 use super::{cmos, firmware};
+use crate::background::BackgroundDisk;
 use crate::board::Board;
+use crate::clock::TimeMode;
 use crate::config::{ConfigError, MachineConfig};
+use crate::host::Handle;
 use devices::debugcon::Debugcon;
+use devices::disk::Disk;
 use devices::fw_cfg::FwCfg;
 use devices::hpet::Hpet;
 use devices::i440fx::I440fx;
@@ -25,24 +29,25 @@ use devices::piix4_pm::Piix4Pm;
 use devices::port92::Port92;
 use devices::vga::{Drawn, Picture, TextScreen, Vga};
 use devices::virtio::VirtioPci;
-use emu_core::Device;
 use emu_core::isa::cpuid;
 use emu_core::memory::BlockId;
+use emu_core::{Device, DiskController, HostEvent};
 
 /// All chips, in socket order. Takes the disks out of the configuration.
 ///
 /// # Errors
-/// A diskette image has a size that no diskette has, there is no place for the CD-ROM drive, or there are more virtio disks
+/// A diskette image is larger than any diskette, there is no place for the CD-ROM drive, or there are more virtio disks
 /// than slots.
 pub(crate) fn chips(
     config: &mut MachineConfig,
     layout: &Layout,
     video_memory: BlockId,
+    handle: &Handle,
 ) -> Result<Vec<Box<dyn Device>>, ConfigError> {
     let mut chips: Vec<Box<dyn Device>> = vec![
         Box::new(I440fx::new()),
         Box::new(Piix3::new()),
-        Box::new(Piix3Ide::new(ide_units(config)?)),
+        Box::new(Piix3Ide::new(ide_units(config, handle)?)),
         Box::new(Piix4Pm::new()),
         Box::new(I8259aPair::new()),
         Box::new(I8254::new()),
@@ -62,17 +67,37 @@ pub(crate) fn chips(
         chips.push(Box::new(Lapic::with_features(0, lapic_features(config.cpu.model))));
         chips.push(Box::new(I82093aa::new()));
     }
-    chips.extend(virtio_disks(config)?);
+    chips.extend(virtio_disks(config, handle)?);
     Ok(chips)
 }
 
-fn virtio_disks(config: &mut MachineConfig) -> Result<Vec<Box<dyn Device>>, ConfigError> {
+/// A hard disk behind `controller`. Where time is the host's it may work in the background.
+fn hard_disk(
+    disk: Box<dyn Disk>,
+    controller: DiskController,
+    time: TimeMode,
+    handle: &Handle,
+) -> Box<dyn Disk> {
+    let handle = handle.clone();
+    match time {
+        TimeMode::Deterministic => disk,
+        TimeMode::Paced => {
+            let call = move || handle.post(HostEvent::DiskReady(controller));
+            Box::new(BackgroundDisk::new(disk, call))
+        }
+    }
+}
+
+fn virtio_disks(config: &mut MachineConfig, handle: &Handle) -> Result<Vec<Box<dyn Device>>, ConfigError> {
     let disks = std::mem::take(&mut config.virtio_disks);
     if disks.len() > VIRTIO_DISKS.len() {
         return Err(ConfigError::VirtioDisks(disks.len()));
     }
-    let chip = |(name, disk)| Box::new(VirtioPci::block(name, disk)) as Box<dyn Device>;
-    Ok(VIRTIO_DISKS.into_iter().zip(disks).map(chip).collect())
+    let chip = |(number, (name, disk))| {
+        let disk = hard_disk(disk, DiskController::Virtio(number), config.time, handle);
+        Box::new(VirtioPci::block(name, disk)) as Box<dyn Device>
+    };
+    Ok((0..).zip(VIRTIO_DISKS.into_iter().zip(disks)).map(chip).collect())
 }
 
 /// What CPUID says of the model's local APIC.
@@ -85,8 +110,9 @@ fn lapic_features(model: u8) -> lapic::Features {
 }
 
 /// The disks, and a CD-ROM drive if they leave a place for it: if it can be, it has a cable of its own.
-fn ide_units(config: &mut MachineConfig) -> Result<[Option<Unit>; 4], ConfigError> {
-    let mut units = std::mem::take(&mut config.disks).map(|disk| disk.map(Unit::Disk));
+fn ide_units(config: &mut MachineConfig, handle: &Handle) -> Result<[Option<Unit>; 4], ConfigError> {
+    let hard_disk = |disk| Unit::Disk(hard_disk(disk, DiskController::Ide, config.time, handle));
+    let mut units = std::mem::take(&mut config.disks).map(|disk| disk.map(hard_disk));
     let disc = config.cdrom.take();
     match [2, 3, 1, 0].into_iter().find(|place: &usize| units[*place].is_none()) {
         Some(place) => units[place] = Some(Unit::CdRom(disc)),
@@ -138,16 +164,23 @@ pub(crate) fn set_cmos(board: &mut Board, layout: &Layout) {
     });
 }
 
-/// What a firmware would have done to chips that need more than port writes: text mode 3, and the local APIC in
-/// virtual wire mode.
+/// What a firmware would have done to chips that need more than port writes: text mode 3 with our video BIOS's font,
+/// and the local APIC in virtual wire mode.
 pub(crate) fn set_up_for_kernel(board: &mut Board) {
-    board.on_chip(|vga: &mut Vga, _| vga.set_mode_3());
+    let font = bios::video::font::font_16();
+    board.on_chip(|vga: &mut Vga, _| vga.set_mode_3(&font));
     board.on_chip(|apic: &mut Lapic, _| apic.set_virtual_wire());
 }
 
 /// The local APIC hears INIT too.
 pub(crate) fn init_local_apic(board: &mut Board) {
     board.on_chip(Lapic::init);
+}
+
+/// Has every controller that waits for a disk ask it again, as after a restore.
+pub(crate) fn disks_are_ready() -> impl Iterator<Item = HostEvent> {
+    let virtio = (0..).zip(VIRTIO_DISKS).map(|(number, _)| DiskController::Virtio(number));
+    std::iter::once(DiskController::Ide).chain(virtio).map(HostEvent::DiskReady)
 }
 
 pub(crate) fn text_screen(board: &mut Board) -> Option<TextScreen> {

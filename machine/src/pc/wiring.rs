@@ -6,7 +6,7 @@ use devices::{
     hpet, i8042, i8254, i8259a, i82077aa, i82093aa, lapic, mc146818, ns16550a, piix3, piix3_ide, piix4_pm,
     port92, vga,
 };
-use emu_core::{HostEvent, Level, Pin};
+use emu_core::{DiskController, HostEvent, Level, Pin};
 
 const PIC: &str = "i8259a";
 const LAPIC: &str = "lapic";
@@ -192,6 +192,10 @@ fn host(event: &HostEvent) -> &'static str {
         HostEvent::Key { .. } | HostEvent::Mouse { .. } => KEYBOARD,
         HostEvent::PowerButton => PM,
         HostEvent::WallClock(_) => RTC,
+        HostEvent::DiskReady(DiskController::Ide) => IDE,
+        HostEvent::DiskReady(DiskController::Virtio(number)) => {
+            VIRTIO_DISKS.get(usize::from(*number)).copied().unwrap_or_default()
+        }
     }
 }
 

@@ -146,6 +146,8 @@ impl Machine {
         self.board.restore(&board, &devices).map_err(MachineError::from)?;
         self.cpu = cpu;
         self.engine.forget(Forget::All);
+        // Whoever waited for a disk has to ask this machine's.
+        crate::pc::sockets::disks_are_ready().for_each(|event| self.handle.post(event));
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ mod tray;
 pub(super) use state::CdRomV2;
 
 use super::CdRomError;
-use super::drive::{AtaDevice, Front, Status, Wish, XFER_MWDMA, XFER_PIO, error};
+use super::drive::{AtaDevice, Front, Moved, Status, Wish, XFER_MWDMA, XFER_PIO, error};
 use super::task_file::Signature;
 use crate::disk::Disk;
 use bitfield_struct::bitfield;
@@ -428,12 +428,12 @@ impl AtaDevice for CdRom {
         }
     }
 
-    fn move_dma(&mut self, bytes: u64, memory: &mut dyn FnMut(&mut [u8])) -> bool {
+    fn move_dma(&mut self, bytes: u64, memory: &mut dyn FnMut(&mut [u8])) -> Moved {
         match &mut self.activity {
             Activity::DmaIn { feed } => match feed.move_to(bytes, &mut self.tray, memory) {
                 Err(sense) => self.check_condition(sense),
                 Ok(()) if feed.left() == 0 => self.end(Ok(())),
-                Ok(()) => return false,
+                Ok(()) => return Moved::Some,
             },
             Activity::DmaOut { list, len } => {
                 let (from, len) = (list.len(), *len);
@@ -441,7 +441,7 @@ impl AtaDevice for CdRom {
                 list.resize(to, 0);
                 memory(&mut list[from..]);
                 if to < len {
-                    return false;
+                    return Moved::Some;
                 }
                 let list = std::mem::take(list);
                 self.parameters(&list);
@@ -450,8 +450,11 @@ impl AtaDevice for CdRom {
             | Activity::Packet { .. }
             | Activity::DataIn { .. }
             | Activity::Identify { .. }
-            | Activity::DataOut { .. } => return false,
+            | Activity::DataOut { .. } => return Moved::Some,
         }
-        true
+        Moved::All
     }
+
+    /// Discs are read in place.
+    fn ready(&mut self) {}
 }

@@ -54,7 +54,7 @@ fn powered_on() -> VgaBench {
 
 fn mode_3() -> VgaBench {
     let mut bench = powered_on();
-    bench.device.set_mode_3();
+    bench.device.set_mode_3(&[]);
     bench
 }
 
@@ -110,6 +110,19 @@ fn the_font_plane_is_apart_from_the_text() {
     assert_eq!(bench.planes(0xA_0001), [0, 0, 0x5A, 0]);
     bench.set(0x3C4, 2, 0x03).set(0x3C4, 4, 0x02).set(0x3CE, 4, 0).set(0x3CE, 5, 0x10).set(0x3CE, 6, 0x0E);
     assert_eq!((bench.peek(0xB_8000), bench.peek(0xB_8001)), (b'A', 0x07));
+}
+
+#[test]
+fn a_kernel_without_firmware_finds_a_font() {
+    let mut font = [0; 256 * 16];
+    font[0x42 * 16 + 3] = 0x81;
+    font[0xFF * 16 + 15] = 0x18;
+    let mut bench = powered_on();
+    bench.device.set_mode_3(&font);
+    bench.set(0x3C4, 4, 0x06).set(0x3CE, 5, 0x00).set(0x3CE, 6, 0x05);
+    assert_eq!(bench.planes(0xA_0000 + 0x42 * 32 + 3)[2], 0x81);
+    assert_eq!(bench.planes(0xA_0000 + 0xFF * 32 + 15)[2], 0x18);
+    assert_eq!(bench.planes(0xA_0000 + 0x42 * 32 + 2)[2], 0);
 }
 
 #[test]

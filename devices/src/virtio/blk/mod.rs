@@ -8,6 +8,8 @@ mod request;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waiting;
 
 use super::pci::{Identity, registers};
 use super::queue::{Broken, Chain, Outside, Queue, Segments};
@@ -15,7 +17,7 @@ use super::{Function, Served};
 use crate::disk::{Disk, DiskError, SECTOR};
 use crate::pci_config::Register;
 use emu_core::{MemoryMap, RestoreError, Saved};
-use request::{Direction, Header, Kind, Range, Status, Transfer};
+use request::{Header, Kind, Range, Status, Transfer, Work};
 
 /// VIRTIO 4.1.2.1 and 5.2.1; class "SCSI storage", as old drivers expect.
 const REGISTERS: &[Register] = &registers(&Identity { pci_device: 0x1001, device: 2, class: 0x01_0000 });
@@ -57,12 +59,6 @@ struct Budget {
     requests: u32,
 }
 
-impl Budget {
-    fn is_spent(&self) -> bool {
-        self.sectors == 0 || self.requests == 0
-    }
-}
-
 /// A request that has ended.
 struct Done {
     head: u16,
@@ -86,12 +82,14 @@ pub(super) struct Blk {
     writeback: bool,
     /// The transfer under way.
     transfer: Option<Transfer>,
+    /// The disk was not ready, and has not called since.
+    waits: bool,
 }
 
 impl Blk {
     pub(super) fn new(id: &'static str, disk: Box<dyn Disk>) -> Self {
         let buffer = vec![0; CHUNK as usize * SECTOR];
-        Self { id, disk, buffer, agreed: 0, writeback: true, transfer: None }
+        Self { id, disk, buffer, agreed: 0, writeback: true, transfer: None, waits: false }
     }
 
     /// VIRTIO 5.2.5.2: without FLUSH a write is safe when it ends; with CONFIG_WCE the driver chooses.
@@ -101,37 +99,46 @@ impl Blk {
         !flush || choice && !self.writeback
     }
 
-    /// Begins a request. A transfer stays under way; everything else ends at once.
+    /// Begins a request. What the disk has to work on stays under way; everything else ends at once.
     fn begin(&mut self, chain: Chain, memory: &MemoryMap) -> Result<Option<Done>, Broken> {
         let Chain { head, mut readable, mut writable } = chain;
         // VIRTIO 5.2.6: without header and status there is no request to answer.
         let status_at = writable.take_last_byte().ok_or(Broken)?;
         let Header { kind, sector } = Header::take(&mut readable, memory).ok_or(Broken)?;
-        let transfer = |direction, data| Transfer::new(head, direction, sector, data, status_at);
         let room = writable.bytes();
-        let status = match kind {
-            Kind::In => self.start(transfer(Direction::In, writable)),
-            Kind::Out => self.start(transfer(Direction::Out, readable)),
-            Kind::WriteZeroes => match self.range(&mut readable, memory, feature::WRITE_ZEROES) {
-                Ok(range) => self.start(Transfer::zeroes(head, range, status_at)),
-                Err(status) => Some(status),
-            },
-            Kind::Discard => Some(self.discard(&mut readable, memory)),
-            Kind::Flush => Some(self.disk.flush().into()),
-            Kind::GetId => Some(self.give_id(writable, memory)),
-            Kind::Unknown => Some(Status::Unsupported),
+        let done = |status, written| Done { head, status, status_at, written, is_full: room == written };
+        let mut range = |feature| self.range(&mut readable, memory, feature);
+        let at_range = |work, Range { sector, sectors, .. }, unused| Transfer {
+            head,
+            work,
+            sector,
+            sectors: sectors.into(),
+            data: unused,
+            status_at,
+            written: 0,
         };
-        let written = if (kind, status) == (Kind::GetId, Some(Status::Ok)) { room.min(ID as u64) } else { 0 };
-        Ok(status.map(|status| Done { head, status, status_at, written, is_full: room == written }))
-    }
-
-    /// The transfer is under way, or it cannot be.
-    fn start(&mut self, transfer: Transfer) -> Option<Status> {
-        let refused = self.check(&transfer).err();
-        if refused.is_none() {
-            self.transfer = Some(transfer);
+        let transfer = match kind {
+            Kind::In => Ok(Transfer::new(head, Work::In, sector, writable, status_at)),
+            Kind::Out => Ok(Transfer::new(head, Work::Out, sector, readable, status_at)),
+            Kind::WriteZeroes => {
+                range(feature::WRITE_ZEROES).map(|range| at_range(Work::Zeroes, range, writable))
+            }
+            Kind::Discard => range(feature::DISCARD).map(|range| at_range(Work::Discard, range, writable)),
+            Kind::Flush => Ok(at_range(Work::Flush, Range::NONE, writable)),
+            Kind::GetId => {
+                let status = self.give_id(writable, memory);
+                let written = if status == Status::Ok { room.min(ID as u64) } else { 0 };
+                return Ok(Some(done(status, written)));
+            }
+            Kind::Unknown => Err(Status::Unsupported),
+        };
+        match transfer.and_then(|transfer| self.check(&transfer).map(|()| transfer)) {
+            Ok(transfer) => {
+                self.transfer = Some(transfer);
+                Ok(None)
+            }
+            Err(refused) => Ok(Some(done(refused, 0))),
         }
-        refused
     }
 
     /// VIRTIO 5.2.6: the identifier, filled up with zeros.
@@ -143,11 +150,10 @@ impl Blk {
 
     /// Whole sectors, on the disk, and not written to a disk that is only read. VIRTIO 5.2.6.1 and 5.2.6.2.
     fn check(&self, transfer: &Transfer) -> Result<(), Status> {
-        let refused = transfer.direction != Direction::In && self.disk.is_read_only();
+        let writes = !matches!(transfer.work, Work::In | Work::Flush);
+        let refused = writes && self.disk.is_read_only();
         let fits = self.has(transfer.sector, transfer.sectors);
-        let bytes =
-            if transfer.direction == Direction::Zeroes { 0 } else { transfer.sectors * SECTOR as u64 };
-        let whole = transfer.data.bytes() == bytes;
+        let whole = transfer.bytes().is_none_or(|bytes| bytes == transfer.data.bytes());
         if whole && fits && !refused { Ok(()) } else { Err(Status::IoError) }
     }
 
@@ -170,45 +176,81 @@ impl Blk {
         if fits && !self.disk.is_read_only() { Ok(range) } else { Err(Status::IoError) }
     }
 
-    fn discard(&mut self, readable: &mut Segments, memory: &MemoryMap) -> Status {
-        match self.range(readable, memory, feature::DISCARD) {
-            Ok(range) => self.disk.discard(range.sector, range.sectors.into()).into(),
-            Err(status) => status,
+    /// Has the disk do the next piece of a transfer, of at most `sectors` sectors.
+    fn step(&mut self, transfer: &mut Transfer, sectors: u64, memory: &MemoryMap) -> Result<(), Stop> {
+        let piece = &mut self.buffer[..sectors as usize * SECTOR];
+        match transfer.work {
+            Work::In => {
+                self.disk.read(transfer.sector, piece)?;
+                transfer.data.write(memory, piece)?;
+            }
+            Work::Out => {
+                let mut data = transfer.data.clone();
+                data.read(memory, piece)?;
+                self.disk.write(transfer.sector, piece)?;
+                transfer.data = data;
+            }
+            Work::Zeroes => {
+                piece.fill(0);
+                self.disk.write(transfer.sector, piece)?;
+            }
+            Work::Flush => self.disk.flush()?,
+            Work::Discard => {
+                self.disk.discard(transfer.sector, transfer.sectors)?;
+                transfer.sectors = 0;
+                return Ok(());
+            }
         }
+        transfer.pass(sectors);
+        Ok(())
     }
 
-    /// Moves the next piece of the transfer under way.
+    /// Goes on with the transfer under way.
     fn go_on(&mut self, mut transfer: Transfer, memory: &MemoryMap, budget: &mut Budget) -> Option<Done> {
         let sectors = transfer.sectors.min(CHUNK).min(budget.sectors);
         budget.sectors -= sectors;
-        let piece = &mut self.buffer[..sectors as usize * SECTOR];
-        let mut status = match transfer.direction {
-            Direction::In => match self.disk.read(transfer.sector, piece) {
-                Ok(()) => transfer.data.write(memory, piece).into(),
-                Err(error) => Err(error).into(),
-            },
-            Direction::Out => match transfer.data.read(memory, piece) {
-                Ok(()) => self.disk.write(transfer.sector, piece).into(),
-                Err(Outside) => Status::IoError,
-            },
-            Direction::Zeroes => {
-                piece.fill(0);
-                self.disk.write(transfer.sector, piece).into()
+        let status = match self.step(&mut transfer, sectors, memory) {
+            Ok(()) => Status::Ok,
+            Err(Stop::Error) => Status::IoError,
+            Err(Stop::NotReady) => {
+                (self.transfer, self.waits) = (Some(transfer), true);
+                return None;
             }
         };
-        if status == Status::Ok {
-            transfer.pass(sectors);
-        }
         let all = transfer.sectors == 0;
         if status == Status::Ok && !all {
             self.transfer = Some(transfer);
             return None;
         }
-        if all && transfer.direction != Direction::In && self.is_writethrough() {
-            status = self.disk.flush().into();
+        let writes = matches!(transfer.work, Work::Out | Work::Zeroes);
+        if all && writes && self.is_writethrough() {
+            self.transfer = Some(Transfer { work: Work::Flush, ..transfer });
+            return None;
         }
-        let Transfer { head, status_at, written, .. } = transfer;
-        Some(Done { head, status, status_at, written, is_full: all })
+        let Transfer { head, status_at, written, data, .. } = transfer;
+        Some(Done { head, status, status_at, written, is_full: all && data.is_empty() })
+    }
+}
+
+/// Why a transfer does not go on.
+enum Stop {
+    /// The disk calls when it may be asked again.
+    NotReady,
+    Error,
+}
+
+impl From<DiskError> for Stop {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::NotReady => Self::NotReady,
+            DiskError::OutOfRange { .. } | DiskError::ReadOnly | DiskError::Host(_) => Self::Error,
+        }
+    }
+}
+
+impl From<Outside> for Stop {
+    fn from(Outside: Outside) -> Self {
+        Self::Error
     }
 }
 
@@ -244,12 +286,26 @@ impl Function for Blk {
     }
 
     fn reset(&mut self) {
-        (self.agreed, self.writeback, self.transfer) = (0, true, None);
+        (self.agreed, self.writeback) = (0, true);
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.disk.give_up();
+        (self.transfer, self.waits) = (None, false);
+    }
+
+    fn ready(&mut self) {
+        self.waits = false;
     }
 
     fn serve(&mut self, queue: &mut Queue, memory: &MemoryMap) -> Result<Served, Broken> {
         let mut budget = Budget { sectors: SECTORS_PER_CALL, requests: REQUESTS_PER_CALL };
-        while !budget.is_spent() {
+        while !self.waits {
+            let spent = if self.transfer.is_some() { budget.sectors == 0 } else { budget.requests == 0 };
+            if spent {
+                return Ok(Served::Part);
+            }
             let done = match self.transfer.take() {
                 Some(transfer) => self.go_on(transfer, memory, &mut budget),
                 None => {
@@ -262,7 +318,7 @@ impl Function for Blk {
                 finish(&done, queue, memory);
             }
         }
-        Ok(Served::Part)
+        Ok(Served::Waits)
     }
 
     fn save(&self) -> Saved {
@@ -271,12 +327,6 @@ impl Function for Blk {
 
     fn restore(&mut self, saved: &Saved) -> Result<(), RestoreError> {
         state::restore(self, saved)
-    }
-}
-
-impl From<Result<(), DiskError>> for Status {
-    fn from(result: Result<(), DiskError>) -> Self {
-        result.map_or(Self::IoError, |()| Self::Ok)
     }
 }
 

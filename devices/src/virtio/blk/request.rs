@@ -66,6 +66,9 @@ pub(super) struct Range {
 }
 
 impl Range {
+    /// No sectors.
+    pub(super) const NONE: Self = Self { sector: 0, sectors: 0, flags: 0 };
+
     /// `None` unless there is exactly one.
     pub(super) fn take(readable: &mut Segments, memory: &MemoryMap) -> Option<Self> {
         let [s0, s1, s2, s3, s4, s5, s6, s7, n0, n1, n2, n3, flags @ ..]: [u8; 16] = take(readable, memory)?;
@@ -84,23 +87,26 @@ fn take(readable: &mut Segments, memory: &MemoryMap) -> Option<[u8; 16]> {
     (whole && readable.read(memory, &mut bytes).is_ok()).then_some(bytes)
 }
 
-/// Which way sectors go.
+/// What a request has the disk do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Direction {
+pub(super) enum Work {
     /// From the disk.
     In,
     /// To the disk.
     Out,
     /// Zeros to the disk.
     Zeroes,
+    Flush,
+    Discard,
 }
 
-/// A request that moves sectors, and how far it is.
+/// A request that the disk works on, and how far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Transfer {
     pub(super) head: u16,
-    pub(super) direction: Direction,
+    #[serde(rename = "direction")]
+    pub(super) work: Work,
     /// The next sector, and how many are left.
     pub(super) sector: u64,
     pub(super) sectors: u64,
@@ -112,21 +118,24 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn new(head: u16, direction: Direction, sector: u64, data: Segments, status_at: u64) -> Self {
+    /// Moves all sectors that `data` has room for.
+    pub(super) fn new(head: u16, work: Work, sector: u64, data: Segments, status_at: u64) -> Self {
         let sectors = data.bytes() / SECTOR as u64;
-        Self { head, direction, sector, sectors, data, status_at, written: 0 }
+        Self { head, work, sector, sectors, data, status_at, written: 0 }
     }
 
-    pub(super) fn zeroes(head: u16, range: Range, status_at: u64) -> Self {
-        let Range { sector, sectors, .. } = range;
-        let (direction, data) = (Direction::Zeroes, Segments::default());
-        Self { head, direction, sector, sectors: sectors.into(), data, status_at, written: 0 }
+    /// The length of data that belongs to the sectors that are left.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        match self.work {
+            Work::In | Work::Out => self.sectors.checked_mul(SECTOR as u64),
+            Work::Zeroes | Work::Flush | Work::Discard => None,
+        }
     }
 
     pub(super) fn pass(&mut self, sectors: u64) {
         self.sector += sectors;
         self.sectors -= sectors;
-        if self.direction == Direction::In {
+        if self.work == Work::In {
             self.written += sectors * SECTOR as u64;
         }
     }

@@ -1,17 +1,18 @@
-//! Saved state of the block device, version 1. A disk is not part of it, only its size.
+//! Saved state of the block device, version 2. A disk is not part of it, only its size. Version 1 had the same shape,
+//! but flushes and discards were never under way.
 
 use super::Blk;
-use super::request::{Direction, Transfer};
-use crate::disk::SECTOR;
+use super::request::{Transfer, Work};
 use crate::virtio::queue::SIZE_MAX;
 use emu_core::{RestoreError, Saved};
 use serde::{Deserialize, Serialize};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+const VERSION_1: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BlkV1 {
+struct BlkV2 {
     sectors: u64,
     features: u64,
     writeback: bool,
@@ -26,30 +27,35 @@ pub(super) fn save(live: &Blk) -> Saved {
         agreed,
         writeback,
         transfer,
+        waits: _, // a restored device asks the disk anew
     } = live;
     let (features, writeback) = (*agreed, *writeback);
-    Saved::pack(VERSION, &BlkV1 { sectors: disk.sectors(), features, writeback, transfer: transfer.clone() })
+    Saved::pack(VERSION, &BlkV2 { sectors: disk.sectors(), features, writeback, transfer: transfer.clone() })
 }
 
 pub(super) fn restore(live: &mut Blk, saved: &Saved) -> Result<(), RestoreError> {
-    let BlkV1 { sectors, features, writeback, transfer } = saved.unpack(VERSION)?;
+    let BlkV2 { sectors, features, writeback, transfer } = match saved.version {
+        VERSION_1 => saved.unpack(VERSION_1)?,
+        _ => saved.unpack(VERSION)?,
+    };
     if sectors != live.disk.sectors() {
         return Err(RestoreError::Value("virtio_blk: a disk of another size"));
     }
     if transfer.as_ref().is_some_and(|transfer| !is_possible(live, transfer)) {
         return Err(RestoreError::Value("virtio_blk: a transfer that cannot be"));
     }
-    (live.agreed, live.writeback, live.transfer) = (features, writeback, transfer);
+    live.disk.give_up();
+    (live.agreed, live.writeback, live.transfer, live.waits) = (features, writeback, transfer, false);
     Ok(())
 }
 
 fn is_possible(live: &Blk, transfer: &Transfer) -> bool {
-    let Transfer { head, direction, sector, sectors, data, status_at: _, written } = transfer;
-    let bytes = if *direction == Direction::Zeroes { Some(0) } else { sectors.checked_mul(SECTOR as u64) };
+    let Transfer { head, work, sector, sectors, data, status_at: _, written } = transfer;
     *head < SIZE_MAX
         && live.has(*sector, *sectors)
+        && (*work != Work::Flush || *sectors == 0)
         && data.count() <= 2 * usize::from(SIZE_MAX)
         && data.is_possible()
-        && bytes == Some(data.bytes())
+        && transfer.bytes().is_none_or(|bytes| bytes == data.bytes())
         && *written <= u64::MAX >> 1
 }

@@ -158,6 +158,8 @@ fn types_that_do_not_exist_are_unsupported() {
 
 #[test]
 fn writes_are_safe_at_once_without_flush_and_later_with_it() {
+    let mut legacy = Guest::ready(Watched::new(), Interface::Legacy, FEATURE_FLUSH);
+    assert_eq!(legacy.config(32, Width::Byte), 1, "the queue is set up after the features");
     let writes = |features, writeback: Option<u64>| {
         let watched = Watched::new();
         let mut guest = Guest::ready(watched.clone(), Interface::Modern, features);

@@ -206,7 +206,7 @@ impl VirtioPci {
             Legacy::QueueAddress => {
                 if let Some(queue) = self.selected() {
                     queue.set_legacy_page(low32(value));
-                    self.function.reset();
+                    self.function.forget();
                 }
             }
             Legacy::QueueSelect => self.registers.queue_select = low16(value),

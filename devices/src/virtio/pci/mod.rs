@@ -2,7 +2,7 @@
 //!
 //! Regions are numbered as their BARs: 0 legacy interface, 1 MSI-X, 4 the structures of the modern interface.
 //! Requests are worked on inside the notification, and what is too much for one call goes on at a deadline, so
-//! that the guest runs in between. Left out: shared-memory and vendor capabilities, queue reset.
+//! that the guest runs in between; a function that waits for the host goes on when the host calls. Left out: shared-memory and vendor capabilities, queue reset.
 
 mod config;
 mod driver;
@@ -19,7 +19,9 @@ use super::{Function, Served, blk::Blk};
 use crate::disk::Disk;
 use bitfield_struct::bitfield;
 use config::Config;
-use emu_core::{Access, BusFault, Cx, Device, Pin, Reset, RestoreError, Saved, Space, Tick, TimerId, Width};
+use emu_core::{
+    Access, BusFault, Cx, Device, HostEvent, Pin, Reset, RestoreError, Saved, Space, Tick, TimerId, Width,
+};
 use msix::{Msix, NO_VECTOR};
 use registers::Legacy;
 
@@ -136,7 +138,7 @@ impl VirtioPci {
             return;
         }
         match self.function.serve(queue, cx.memory()) {
-            Ok(Served::All) => {}
+            Ok(Served::All | Served::Waits) => {}
             Ok(Served::Part) => cx.arm(GO_ON, cx.now() + PAUSE),
             Err(super::queue::Broken) => self.needs_reset(cx),
         }
@@ -313,6 +315,19 @@ impl Device for VirtioPci {
     }
 
     fn deadline(&mut self, _timer: TimerId, cx: &mut Cx<'_>) {
+        self.serve(cx);
+        self.drive_line(cx);
+    }
+
+    fn host(&mut self, event: HostEvent, cx: &mut Cx<'_>) {
+        match event {
+            HostEvent::DiskReady(_) => self.function.ready(),
+            HostEvent::Serial(_)
+            | HostEvent::Key { .. }
+            | HostEvent::Mouse { .. }
+            | HostEvent::PowerButton
+            | HostEvent::WallClock(_) => return,
+        }
         self.serve(cx);
         self.drive_line(cx);
     }
