@@ -27,12 +27,17 @@ mod window;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use options::{Command, Posada};
+use signal_hook::consts::SIGXFSZ;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// `posada` alone: a newcomer who wants to know.
 const NO_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 fn main() -> ExitCode {
+    // A file that may not grow any more is an error of the write, not the end of the program. Nobody looks at the flag.
+    let noted = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    debug_assert!(noted.is_ok(), "SIGXFSZ is a signal that can be caught");
     let command = match Posada::try_parse_from(shorthand::expand(std::env::args_os().collect())) {
         Ok(posada) => posada.command,
         Err(error) if !error.use_stderr() || error.kind() == NO_COMMAND => error.exit(),

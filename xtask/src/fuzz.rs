@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: the fuzz targets, each for some time, on seeds from the clock.
+//! `cargo xtask fuzz`: the fuzz targets, each for some time, on seeds from the clock; and damaged disk images of every
+//! format, with the readers of the frontend.
 
 use crate::command::{self, cargo};
 use anyhow::{Result, bail};
@@ -16,5 +17,8 @@ pub fn fuzz(seconds: &str) -> Result<()> {
         let run = ["run", "--release", "--package", "posada-fuzz", "--"];
         command::run(cargo(run).args(["--target", target, "--seconds", seconds]))?;
     }
-    Ok(())
+    eprintln!("fuzz: images for {seconds} s");
+    let images =
+        ["test", "--release", "--package", "frontend", "--bin", "posada", "--", "--exact", "--nocapture"];
+    command::run(cargo(images).arg("image::tests::no_damage_does_harm").env("POSADA_FUZZ_SECONDS", seconds))
 }

@@ -17,6 +17,7 @@ mod screen;
 mod setup;
 mod soak;
 mod test;
+mod tour;
 
 use anyhow::Result;
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ Usage: cargo xtask COMMAND
   soak [MINUTES]      run ever new code under --engine jit and watch Posada's memory (default 60)
   crash [--count N] [--disk ide|virtio] [--format raw|qcow2] [--seed N]
                       kill Posada while Debian writes to its disk, and look what is left (default 50 times)
+  tour                Debian in the window as a person uses it, on a screen that nobody sees
   fuzz [SECONDS]      run each fuzz target for so long (default 60)
 ";
 
@@ -62,6 +64,7 @@ fn dispatch(words: &[&str]) -> Result<()> {
         ["soak"] => soak::soak("60"),
         ["soak", minutes] => soak::soak(minutes),
         ["crash", options @ ..] => crash::crash(options),
+        ["tour"] => tour::tour(),
         ["fuzz"] => fuzz::fuzz("60"),
         ["fuzz", seconds] => fuzz::fuzz(seconds),
         [] | ["help" | "--help" | "-h"] => {

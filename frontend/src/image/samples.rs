@@ -1,7 +1,7 @@
 //! One small image of each format, made here byte by byte (but for qcow2, which has a writer of its own): the same disk
 //! in each.
 
-use super::qcow2;
+use super::qcow2::{self, Base};
 use super::vhd::checksum;
 use super::{Access, Chosen, Format, Held, open};
 use std::io::Write;
@@ -31,10 +31,12 @@ pub struct Sample {
     pub bytes: Vec<u8>,
     /// Makes checksums right again, so that what lies behind them is reached.
     pub repair: fn(&mut [u8]),
+    /// A file of this name that the image needs in its folder.
+    pub beside: Option<(&'static str, Vec<u8>)>,
 }
 
 pub fn all() -> Vec<Sample> {
-    let sample = |name, format, bytes, repair| Sample { name, format, bytes, repair };
+    let sample = |name, format, bytes, repair| Sample { name, format, bytes, repair, beside: None };
     vec![
         sample("raw", Format::Raw, content(), |_| ()),
         sample("qcow2", Format::Qcow2, qcow2(), |_| ()),
@@ -44,6 +46,14 @@ pub fn all() -> Vec<Sample> {
         sample("vhdx", Format::Vhdx, vhdx(), repair_vhdx),
         sample("sparse vmdk", Format::Vmdk, vmdk(false), |_| ()),
         sample("packed vmdk", Format::Vmdk, vmdk(true), |_| ()),
+        Sample {
+            beside: Some(("extent.vmdk", content())),
+            ..sample("described vmdk", Format::Vmdk, descriptor("extent.vmdk").into(), |_| ())
+        },
+        Sample {
+            beside: Some(("base.qcow2", qcow2())),
+            ..sample("based qcow2", Format::Qcow2, based("base.qcow2"), |_| ())
+        },
     ]
 }
 
@@ -57,6 +67,30 @@ fn qcow2() -> Vec<u8> {
     std::fs::write(&path, []).unwrap();
     write_qcow2(&path, &content());
     std::fs::read(path).unwrap()
+}
+
+/// A qcow2 image that holds the second half of the data, and takes the first from another one.
+fn based(on: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(on), qcow2()).unwrap();
+    let path = folder.path().join("sample");
+    std::fs::write(&path, []).unwrap();
+    let base = Base { name: on.into(), format: Format::Qcow2 };
+    qcow2::create(&Held::open(&path, Access::Write).unwrap(), BYTES as u64, Some(base)).unwrap();
+    let mut disk = open(&Chosen::new(&path), Access::Write).unwrap().disk;
+    disk.write((BYTES / 2 / 512) as u64, &content()[BYTES / 2..]).unwrap();
+    disk.flush().unwrap();
+    drop(disk);
+    std::fs::read(path).unwrap()
+}
+
+/// A descriptor of one flat extent.
+pub fn descriptor(extent: &str) -> String {
+    format!(
+        "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\n\n\
+         RW {} FLAT \"{extent}\" 0\n",
+        BYTES / 512
+    )
 }
 
 /// Makes a qcow2 image with this content of an empty file.

@@ -1,11 +1,12 @@
 //! Every format: the disk comes out as it went in, and no content of an image does harm.
 
-use super::samples::{BYTES, Sample, all, content, write_qcow2};
+use super::samples::{BYTES, Sample, all, content, descriptor, write_qcow2};
 use super::*;
 use machine::Disk;
 use qcow2::Base;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::fs;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -16,6 +17,14 @@ fn place(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
     path
+}
+
+/// The image of a sample, and what it needs beside it.
+fn place_sample(folder: &TempDir, sample: &Sample) -> PathBuf {
+    if let Some((name, bytes)) = &sample.beside {
+        place(folder, name, bytes);
+    }
+    place(folder, "image", &sample.bytes)
 }
 
 fn whole(disk: &mut dyn Disk) -> Vec<u8> {
@@ -31,8 +40,9 @@ fn error(chosen: &Chosen, access: Access) -> String {
 #[test]
 fn the_same_disk_comes_out_of_every_format() {
     let folder = folder();
-    for Sample { name, format, bytes, .. } in all() {
-        let chosen = Chosen::new(&place(&folder, "image", &bytes));
+    for sample in all() {
+        let chosen = Chosen::new(&place_sample(&folder, &sample));
+        let Sample { name, format, .. } = sample;
         let mut opened = open(&chosen, Access::Read).unwrap();
         assert_eq!((opened.format, opened.disk.sectors()), (format, (BYTES / SECTOR_LEN) as u64), "{name}");
         assert!(whole(opened.disk.as_mut()) == content(), "{name}: another content");
@@ -52,8 +62,9 @@ fn the_same_disk_comes_out_of_every_format() {
 #[test]
 fn an_image_is_only_written_to_when_it_is_certain_what_it_is() {
     let folder = folder();
-    for Sample { name, format, bytes, .. } in all() {
-        let path = place(&folder, "image", &bytes);
+    for sample in all() {
+        let path = place_sample(&folder, &sample);
+        let Sample { name, format, bytes, .. } = sample;
         let why = error(&Chosen::new(&path), Access::Write);
         match format {
             Format::Qcow2 => assert_eq!(why, "", "{name}"),
@@ -200,14 +211,7 @@ fn backing_images_end_somewhere() {
 #[test]
 fn extents_of_a_vmdk_are_files_beside_it() {
     let folder = folder();
-    let describe = |extent: &str| {
-        let text = format!(
-            "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\n\n\
-             RW {} FLAT \"{extent}\" 0\n",
-            BYTES / SECTOR_LEN
-        );
-        Chosen::new(&place(&folder, "disk.vmdk", text.as_bytes()))
-    };
+    let describe = |extent: &str| Chosen::new(&place(&folder, "disk.vmdk", descriptor(extent).as_bytes()));
     place(&folder, "disk-flat.vmdk", &content());
     let mut disk = open(&describe("disk-flat.vmdk"), Access::Read).unwrap().disk;
     assert!(whole(disk.as_mut()) == content());
@@ -280,32 +284,82 @@ fn use_damaged(path: &Path, format: Format, random: &mut Random) -> bool {
     true
 }
 
+/// Damages an image of each kind for so many rounds, or for as long as `cargo xtask fuzz` says. An image that does harm
+/// stays where it is.
 #[test]
 fn no_damage_does_harm() {
     // Whoever allocates more than this comes to an end.
     let limit = Rlimit { current: Some(3 << 30), maximum: Some(3 << 30) };
     setrlimit(Resource::As, limit).unwrap();
-    let folder = folder();
-    let path = folder.path().join("image");
-    let mut random = Random(SEED);
-    for Sample { name, format, bytes, repair } in all() {
-        let mut opened = 0;
-        for _ in 0..ROUNDS {
-            let mut damaged = bytes.clone();
-            random.damage(&mut damaged);
-            if random.below(2) == 0 {
-                repair(&mut damaged);
-            }
-            fs::write(&path, &damaged).unwrap();
-            opened += usize::from(use_damaged(&path, format, &mut random));
-        }
-        assert!(
-            (1..ROUNDS).contains(&opened) || format == Format::Raw,
-            "{name}: {opened} of {ROUNDS} opened"
-        );
+    let mut folder = folder();
+    folder.disable_cleanup(true);
+    let seconds = std::env::var(SECONDS).ok().map(|text| text.parse().expect("a number of seconds"));
+    let span = seconds.map(Duration::from_secs);
+    let seed = span.map_or(SEED, |_| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
+    println!("images: seed {seed}; what does harm is in {}", folder.path().display());
+    let samples = all();
+    for sample in &samples {
+        let span = span.map(|span| span / u32::try_from(samples.len()).unwrap());
+        damage_one(&folder, sample, &mut Random(seed), span);
     }
+    folder.disable_cleanup(false);
+}
+
+fn damage_one(folder: &TempDir, sample: &Sample, random: &mut Random, span: Option<Duration>) {
+    let Sample { name, format, bytes, repair, .. } = sample;
+    let path = place_sample(folder, sample);
+    let (start, mut rounds, mut opened) = (Instant::now(), 0, 0);
+    while span.map_or(rounds < ROUNDS, |span| start.elapsed() < span) {
+        let mut damaged = bytes.clone();
+        random.damage(&mut damaged);
+        if random.below(2) == 0 {
+            repair(&mut damaged);
+        }
+        fs::write(&path, &damaged).unwrap();
+        opened += usize::from(use_damaged(&path, *format, random));
+        rounds += 1;
+    }
+    println!("images: {name}: {opened} of {rounds} opened");
+    assert!((1..rounds).contains(&opened) || *format == Format::Raw, "{name}: {opened} of {rounds} opened");
 }
 
 /// Damaged images of each kind.
 const ROUNDS: usize = 60;
 const SEED: u64 = 5;
+/// `cargo xtask fuzz` sets it.
+const SECONDS: &str = "POSADA_FUZZ_SECONDS";
+
+/// A file that is cut while the guest uses it: an error or the data as they were, and nothing else.
+#[test]
+fn an_image_that_shrinks_gives_no_other_data() {
+    let folder = folder();
+    for sample in all() {
+        let path = place_sample(&folder, &sample);
+        for access in [Access::Read, Access::Write] {
+            fs::write(&path, &sample.bytes).unwrap();
+            let chosen = Chosen { format: Some(sample.format), ..Chosen::new(&path) };
+            let Ok(mut opened) = open(&chosen, access) else { continue };
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_len(sample.bytes.len() as u64 / 3).unwrap();
+            for (lba, expected) in (0..).zip(content().chunks(SECTOR_LEN)) {
+                let mut sector = [0; SECTOR_LEN];
+                let read = opened.disk.read(lba, &mut sector);
+                assert!(read.is_err() || sector == expected, "{}: sector {lba}", sample.name);
+                let last = expected[0] != 0 && read.is_ok() && access == Access::Write;
+                assert!(!last || opened.disk.write(lba, expected).is_err(), "{}: {lba}", sample.name);
+            }
+        }
+    }
+}
+
+/// A file that is removed is there until the last one who uses it has gone.
+#[test]
+fn an_image_that_vanishes_serves_its_guest_to_the_end() {
+    let folder = folder();
+    for sample in all() {
+        let path = place_sample(&folder, &sample);
+        let mut opened = open(&Chosen::new(&path), Access::Read).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(whole(opened.disk.as_mut()) == content(), "{}", sample.name);
+    }
+}

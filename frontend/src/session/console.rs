@@ -56,7 +56,8 @@ impl Console {
         self.painter.forget();
     }
 
-    pub(super) fn draw(&mut self, machine: &mut Machine) {
+    /// An idle machine's window is not looked at as often.
+    pub(super) fn draw(&mut self, machine: &mut Machine, idle: bool) {
         match self.display {
             Display::None => {}
             Display::Text => {
@@ -66,7 +67,7 @@ impl Console {
                     terminal::write_all(out.as_bytes());
                 }
             }
-            Display::Window => self.glass.iter_mut().for_each(|glass| glass.draw(machine)),
+            Display::Window => self.glass.iter_mut().for_each(|glass| glass.draw(machine, idle)),
         }
     }
 
@@ -74,7 +75,7 @@ impl Console {
     pub(super) fn draw_now(&mut self, machine: &mut Machine) {
         match &mut self.glass {
             Some(glass) => glass.draw_now(machine),
-            None => self.draw(machine),
+            None => self.draw(machine, false),
         }
     }
 

@@ -4,6 +4,7 @@
 mod console;
 mod desk;
 mod host;
+mod pace;
 mod subject;
 mod typing;
 
@@ -28,6 +29,7 @@ use desk::AtTheDesk;
 use emu_core::{HostEvent, Tick};
 use host::HostSide;
 use machine::{Picture, RunOutcome};
+use pace::Pace;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::process::ExitCode;
@@ -99,6 +101,7 @@ struct Session<'a> {
     /// Keys on their way to the keyboard.
     typing: Typing,
     paused: bool,
+    pace: Pace,
     /// What a script sees.
     picture: Picture,
     /// Bytes on their way into the serial port, which takes only so many at a time.
@@ -124,6 +127,7 @@ impl<'a> Session<'a> {
         let host = HostSide::open(options, cable)?;
         let (to_serial, save_at) = (VecDeque::new(), options.state.save_at);
         let (typing, paused) = (Typing::default(), false);
+        let pace = Pace::new(!options.time.deterministic && script.is_none());
         Ok(Self {
             options,
             subject,
@@ -134,6 +138,7 @@ impl<'a> Session<'a> {
             inbox,
             typing,
             paused,
+            pace,
             picture: Picture::new(),
             to_serial,
             save_at,
@@ -158,6 +163,8 @@ impl<'a> Session<'a> {
             self.type_on();
             let turn = self.subject.run(self.turn_end())?;
             let requests = self.subject.take_requests();
+            let busy = !(requests.is_empty() && self.to_serial.is_empty() && self.typing.is_empty());
+            self.pace.turned(self.subject.machine().retired(), busy);
             self.host.answer(requests, self.subject.machine_mut(), self.script.as_mut());
             self.show();
             let ending = match turn {
@@ -194,7 +201,7 @@ impl<'a> Session<'a> {
         let engine = self.subject.engine().map_or_else(String::new, |engine| engine.to_string());
         let disk_uses = self.subject.disk_uses().unwrap_or(0);
         let machine = self.subject.machine_mut();
-        self.console.draw(machine);
+        self.console.draw(machine, self.pace.is_idle());
         self.console.tell(Now { engine: &engine, paused: self.paused, disk_uses }, machine);
     }
 
@@ -206,7 +213,8 @@ impl<'a> Session<'a> {
     fn turn_end(&self) -> Tick {
         let now = self.now();
         // Whole turns since power-on, so that a restored run has the same ones.
-        let end = Tick((now.0 / TURN.0 + 1) * TURN.0);
+        let turn = self.pace.turn();
+        let end = Tick((now.0 / turn.0 + 1) * turn.0);
         let moments = [self.save_at, self.options.time.timeout];
         moments.into_iter().flatten().filter(|&moment| moment > now).fold(end, Tick::min)
     }
@@ -280,6 +288,7 @@ impl<'a> Session<'a> {
     }
 
     fn post(&mut self, events: impl IntoIterator<Item = HostEvent>) {
+        self.pace.stir();
         for event in events {
             match event {
                 HostEvent::Serial(byte) => self.to_serial.push_back(byte),

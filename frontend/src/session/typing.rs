@@ -27,6 +27,10 @@ impl Typing {
         self.strokes.extend(strokes.into_iter().take(room));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.strokes.is_empty()
+    }
+
     /// The stroke to press now, if the guest is ready for one.
     pub(super) fn next(&mut self, machine: &mut Machine) -> Option<Stroke> {
         if self.strokes.is_empty() || machine.now() < self.next || !takes_keys(machine) {

@@ -13,6 +13,9 @@ use winit::event_loop::EventLoopProxy;
 /// The machine's picture is not looked at more often than this.
 pub const BETWEEN_PICTURES: Duration = Duration::from_millis(17);
 
+/// The same for one that does next to nothing: to see whether a large picture has changed costs a look at all of it.
+const BETWEEN_IDLE_PICTURES: Duration = Duration::from_millis(100);
+
 /// How often the status is told.
 const BETWEEN_STATUS: Duration = Duration::from_secs(1);
 
@@ -112,8 +115,9 @@ impl Glass {
     }
 
     /// Shows what the machine's monitor shows, if that was not done just now.
-    pub fn draw(&mut self, machine: &mut Machine) {
-        if self.drawn.is_none_or(|at| at.elapsed() >= BETWEEN_PICTURES) {
+    pub fn draw(&mut self, machine: &mut Machine, idle: bool) {
+        let between = if idle { BETWEEN_IDLE_PICTURES } else { BETWEEN_PICTURES };
+        if self.drawn.is_none_or(|at| at.elapsed() >= between) {
             self.draw_now(machine);
         }
     }

@@ -192,11 +192,12 @@ impl Desk {
 struct Screen(Child);
 
 impl Screen {
-    /// A new screen and its name. Another one that starts at the same moment may get hold of the number first.
+    /// A new screen and its name. Another one that starts at the same moment may get hold of the number first. It does
+    /// not start anew (and turn away who comes just then) when its only client goes.
     fn open() -> (Self, String) {
         wait("screen", || {
             let mut command = tool("Xvfb");
-            command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]);
+            command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp", "-noreset"]);
             command.stdout(Stdio::piped()).stderr(Stdio::null());
             let mut screen = Self(command.spawn().expect("Xvfb starts"));
             let mut line = String::new();
@@ -279,6 +280,37 @@ fn window_saves_a_screenshot_of_the_guest() {
     assert_eq!((width, height), (720, 400));
     let lit = pixels.iter().filter(|&&colour| colour > 0x80).count();
     assert!(lit > 1000, "SeaBIOS has written its name, but {lit} is all that is lit");
+}
+
+#[test]
+fn window_pauses_and_resets_the_machine() {
+    let desk = Desk::open();
+    let paused = || desk.said(&["getwindowname", &desk.window]).contains("(paused)");
+    desk.command("space");
+    wait("pause", || paused().then_some(()));
+    desk.person(&["key", "b"]); // a paused machine is told nothing
+    desk.command("space");
+    wait("end of the pause", || (!paused()).then_some(()));
+    desk.person(&["key", "a"]);
+    desk.heard("K1E\nK9E\n");
+    let said = std::fs::read_to_string(desk.file("serial")).expect("what the guest said");
+    assert!(!said.contains("K30\n"), "{said}");
+    desk.command("r");
+    desk.heard("K9E\nMFA\n"); // the guest has turned the mouse on again
+}
+
+#[test]
+fn window_changes_the_diskette() {
+    let desk = Desk::open();
+    let mut bytes = std::fs::read(desk.file("Echo.img")).expect("the diskette is there");
+    // Another boot sector that says D when it starts: mov dx, 3F8h; mov al, 'D'; out dx, al; cli; hlt.
+    bytes[..8].copy_from_slice(&[0xBA, 0xF8, 0x03, 0xB0, b'D', 0xEE, 0xFA, 0xF4]);
+    std::fs::write(desk.file("other.img"), bytes).expect("the other diskette is written");
+    desk.command("a");
+    desk.person(&["type", "other.img"]);
+    desk.person(&["key", "Return"]);
+    desk.command("r");
+    desk.heard("MFA\nD");
 }
 
 #[test]

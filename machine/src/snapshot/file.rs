@@ -18,7 +18,10 @@ pub(super) fn replace(
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let new = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(fail)?;
     let mut to = BufWriter::new(new.as_file());
-    write(&mut to)?;
+    write(&mut to).map_err(|error| match error {
+        SaveError::Write(error) => fail(error),
+        named => named,
+    })?;
     to.flush().map_err(fail)?;
     drop(to);
     new.as_file().sync_all().map_err(fail)?;
@@ -39,7 +42,8 @@ mod tests {
             to.write_all(b"tw")?;
             Err(SaveError::Write(io::Error::other("disk full")))
         });
-        assert!(error.is_err());
+        let said = error.expect_err("the disk is full").to_string();
+        assert!(said.contains(&path.display().to_string()) && said.ends_with(": disk full"), "{said}");
         assert_eq!(std::fs::read(&path).expect("still there"), b"one");
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing left behind");
         replace(&path, |to| Ok(to.write_all(b"two")?)).expect("written");

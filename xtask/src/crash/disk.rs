@@ -86,15 +86,6 @@ impl Disk {
     }
 }
 
-impl Format {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Qcow2 => "qcow2",
-        }
-    }
-}
-
 /// qemu-img(1), check: 0 sound, 2 damaged, 3 only leaks.
 fn image(path: &Path) -> Result<u64> {
     let Output { status, stdout, stderr } =
@@ -158,11 +149,7 @@ impl fmt::Display for Health {
 
 impl fmt::Display for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bus = match self.bus {
-            Bus::Ide => "IDE",
-            Bus::Virtio => "virtio",
-        };
-        write!(f, "Debian on a {} disk behind {bus}", self.format.name())
+        write!(f, "Debian on a {} disk behind {}", self.format.name(), self.bus.name())
     }
 }
 

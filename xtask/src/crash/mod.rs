@@ -39,7 +39,9 @@ struct Tally {
 
 pub fn crash(words: &[&str]) -> Result<()> {
     let options = Options::parse(words)?;
-    let folder = command::target().join("crash");
+    // Kinds of disks can be tried at the same time.
+    let kind = format!("{}-{}", options.format.name(), options.bus.name());
+    let folder = command::target().join("crash").join(kind);
     fs::create_dir_all(&folder)?;
     // A copy, so that all rounds run the same program whatever is built meanwhile.
     let posada = folder.join("posada");

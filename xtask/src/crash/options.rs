@@ -16,6 +16,24 @@ pub enum Format {
     Qcow2,
 }
 
+impl Bus {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ide => "ide",
+            Self::Virtio => "virtio",
+        }
+    }
+}
+
+impl Format {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+        }
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {
     pub count: u64,
