@@ -7,7 +7,7 @@ use anyhow::Result;
 
 /// Runs the tests in a release build (guests boot in them). `filter` goes to the test runner.
 pub fn test(filter: &[&str]) -> Result<()> {
-    setup::setup(false)?;
+    setup::all(false)?;
     let nextest = command::find("cargo-nextest").is_some();
     let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
     let mut tests = cargo(runner);
