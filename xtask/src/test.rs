@@ -12,7 +12,7 @@ const SCREEN: [&str; 2] = ["window::window_", "images::qemu_img_"];
 
 /// Runs the tests in a release build (guests boot in them). `filter` goes to the test runner.
 pub fn test(filter: &[&str]) -> Result<()> {
-    setup::setup(false)?;
+    setup::all(false)?;
     let screen = screen::require("test");
     if let Err(why) = &screen {
         eprintln!("test: the tests {} are left out: {why:#}", SCREEN.join("* and ") + "*");

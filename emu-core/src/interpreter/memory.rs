@@ -417,15 +417,22 @@ impl Cpu {
             return;
         };
         let offset = (gpa & PAGE_MASK) as usize;
-        // SAFETY: `page` is a live host page of the memory map and the bytes lie inside it.
+        let bytes = value.to_le_bytes();
+        let new = &bytes[..size as usize];
+        let mut old = [0; 16];
+        // SAFETY: `page` is a live host page of the memory map and the bytes, at most 16, lie inside it.
         unsafe {
-            std::ptr::copy_nonoverlapping(value.to_le_bytes().as_ptr(), page.ptr.add(offset), size as usize);
+            let place = page.ptr.add(offset);
+            std::ptr::copy_nonoverlapping(place, old.as_mut_ptr(), new.len());
+            std::ptr::copy_nonoverlapping(new.as_ptr(), place, new.len());
         }
         let flags = self.memory().flags(page.frame);
         if flags & DIRTY == 0 {
             self.memory().set_flags(page.frame, DIRTY);
         }
-        if flags & CODE != 0 && self.cache.holds_code(page.frame, gpa & PAGE_MASK, size) {
+        // Code that writes the same number into an instruction over and over (GRUB calls the BIOS so) loses nothing.
+        let changes = old[..new.len()] != *new;
+        if changes && flags & CODE != 0 && self.cache.holds_code(page.frame, gpa & PAGE_MASK, size) {
             self.drop_code(page.frame);
         }
     }

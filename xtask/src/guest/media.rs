@@ -11,17 +11,22 @@ use std::path::Path;
 use std::process::Command;
 
 #[rustfmt::skip]
-const PACKAGES: [Package; 7] = [
+const BOOT: [Package; 5] = [
     Package { architecture: "amd64", name: "grub-rescue-pc",  names: None, files: &[("grub-rescue-floppy.img", FLOPPY), ("grub-rescue-cdrom.iso", "media/grub-rescue-cdrom.iso")] },
     Package { architecture: "amd64", name: "memtest86+",      names: None, files: &[("memtest86+x64.iso", "media/memtest86+x64.iso")] },
     Package { architecture: "amd64", name: "ipxe",            names: None, files: &[("ipxe.iso", "media/ipxe.iso")] },
     Package { architecture: "amd64", name: "isolinux",        names: None, files: &[("isolinux.bin", "media/isolinux/isolinux.bin"), ("isohdpfx.bin", "media/isolinux/isohdpfx.bin")] },
     Package { architecture: "amd64", name: "syslinux-common", names: None, files: &[("bios/ldlinux.c32", "media/isolinux/ldlinux.c32"), ("bios/menu.c32", "media/isolinux/menu.c32"), ("bios/libutil.c32", "media/isolinux/libutil.c32")] },
+];
+
+#[rustfmt::skip]
+const INSTALLERS: [Package; 2] = [
     Package { architecture: "amd64", name: "debian-installer-12-netboot-amd64", names: None, files: &[("text/debian-installer/amd64/linux", "media/installer-amd64/linux"), ("text/debian-installer/amd64/initrd.gz", "media/installer-amd64/text.gz"), ("gtk/debian-installer/amd64/initrd.gz", "media/installer-amd64/gtk.gz")] },
     Package { architecture: "amd64", name: "debian-installer-12-netboot-i386",  names: None, files: &[("text/debian-installer/i386/linux", "media/installer-i386/linux"), ("text/debian-installer/i386/initrd.gz", "media/installer-i386/text.gz"), ("gtk/debian-installer/i386/initrd.gz", "media/installer-i386/gtk.gz")] },
 ];
 
 const MANIFEST: &str = "media.sha256";
+const INSTALLERS_MANIFEST: &str = "installers.sha256";
 const FLOPPY: &str = "media/grub-rescue-floppy.img";
 const CD: &str = "media/isolinux.iso";
 const CONFIGURATION: &str = include_str!("../../guest/isolinux/isolinux.cfg");
@@ -37,15 +42,13 @@ const BOOTED: [(&str, &str); 3] = [
     ("memtest86+x64.bin", "memtest"),
 ];
 
-/// Makes the folder of media complete; with `refresh` in any case, from the packages of today.
+/// Makes the folder of boot media complete, after the set-up; with `refresh` in any case, from the packages of today.
 pub fn make(refresh: bool) -> Result<()> {
-    setup::setup(false)?;
     let cache = Cache::open()?;
-    let mut names: Vec<&str> =
-        PACKAGES.iter().flat_map(|package| package.files).map(|&(_, file)| file).collect();
+    let mut names = files(&BOOT);
     names.push(CD);
     if refresh || !cache.is_complete(MANIFEST, &names) {
-        setup::fetch(&cache, "guest", "amd64", &PACKAGES)?;
+        setup::fetch(&cache, "guest", "amd64", &BOOT)?;
         let mut floppy = cache.read(FLOPPY)?;
         floppy.resize(DISKETTE, 0);
         cache.write(FLOPPY, &floppy)?;
@@ -55,6 +58,22 @@ pub fn make(refresh: bool) -> Result<()> {
     }
     eprintln!("guest: the boot media are ready in {}", cache.path("media").display());
     Ok(())
+}
+
+/// The same for the installers, which are large.
+pub fn installers(refresh: bool) -> Result<()> {
+    let cache = Cache::open()?;
+    let names = files(&INSTALLERS);
+    if refresh || !cache.is_complete(INSTALLERS_MANIFEST, &names) {
+        setup::fetch(&cache, "guest", "amd64", &INSTALLERS)?;
+        cache.record(INSTALLERS_MANIFEST, &names)?;
+    }
+    eprintln!("guest: the installers are ready in {}", cache.path("media").display());
+    Ok(())
+}
+
+fn files(packages: &[Package]) -> Vec<&'static str> {
+    packages.iter().flat_map(|package| package.files).map(|&(_, file)| file).collect()
 }
 
 /// A CD that boots by El Torito, and as a disk too: by the boot record of its first sector.

@@ -6,13 +6,14 @@ mod mbr;
 mod media;
 mod sources;
 
+use crate::setup;
 use anyhow::{Result, bail};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 const HELP: &str = "\
 Usage: cargo xtask guest GUEST [--refresh]
-       cargo xtask guest check GUEST [--engine NAME]
+       cargo xtask guest check [GUEST] [--firmware NAME] [--bus NAME] [--engine NAME]
 
   debian-amd64, debian-i386
             Debian 12 on a disk of 4 GiB: kernel, systemd, GRUB with a menu of 3 s, logins on the screen and on the
@@ -22,7 +23,9 @@ Usage: cargo xtask guest GUEST [--refresh]
 
 They come from Debian packages by name, from the sources that apt has on this machine, into target/guests or the folder
 named by POSADA_CACHE. What is there is checked and kept; with --refresh it is made anew.
-`check` plays a session with the guest under Posada (the scripts are in xtask/guest/scripts).
+`check` plays sessions with the guests under Posada (the scripts are in xtask/guest/scripts): all, which takes hours, or
+those with a GUEST (a disk, media, installers, or a script's name), a firmware (posada, seabios), a bus (ide, virtio,
+cd, diskette) and an engine (auto, interpreter).
 
 Root makes the disks as it is. Another user needs the Debian package uidmap, lines for the user in /etc/subuid and
 /etc/subgid, and a kernel that allows user namespaces. What is missing here is installed if root runs this.
@@ -31,8 +34,7 @@ Root makes the disks as it is. Another user needs the Debian package uidmap, lin
 pub fn guest(words: &[&str]) -> Result<()> {
     match words {
         [] | ["help" | "--help" | "-h"] => print!("{HELP}"),
-        ["check", name] => check_one(name, "auto")?,
-        ["check", name, "--engine", engine] => check_one(name, engine)?,
+        ["check", selection @ ..] => check::check(&check::Selection::parse(selection)?)?,
         [name] => make(name, false)?,
         [name, "--refresh"] => make(name, true)?,
         _ => bail!("cannot make `{}`; `cargo xtask guest` says what can be", words.join(" ")),
@@ -57,17 +59,20 @@ pub fn file_system_in(disk: &Path) -> OsString {
     name
 }
 
-fn make(name: &str, refresh: bool) -> Result<()> {
-    match name {
-        "media" => media::make(refresh),
-        _ => debian_disk::make(architecture(name)?, refresh).map(drop),
-    }
+/// What the tests boot; after the set-up, whose files are on the media.
+pub fn for_tests(refresh: bool) -> Result<()> {
+    media::make(refresh)?;
+    debian_disk::make("amd64", refresh).map(drop)
 }
 
-fn check_one(name: &str, engine: &str) -> Result<()> {
+fn make(name: &str, refresh: bool) -> Result<()> {
     match name {
-        "media" => check::media(engine),
-        _ => check::debian(architecture(name)?, engine),
+        "media" => {
+            setup::setup(false)?;
+            media::make(refresh)?;
+            media::installers(refresh)
+        }
+        _ => debian_disk::make(architecture(name)?, refresh).map(drop),
     }
 }
 
