@@ -20,6 +20,9 @@ const PATIENCE: Tick = Tick::SECOND.times(120);
 /// Guest time between two strokes: a fast typist.
 const BETWEEN_KEYS: Tick = Tick::MILLISECOND.times(30);
 
+/// The mouse's left button.
+const LEFT: u8 = 1;
+
 /// Output nobody has looked at yet; older output is forgotten.
 const UNREAD: usize = 1 << 20;
 
@@ -29,6 +32,7 @@ enum Step {
     Screen(String),
     Send(String),
     Key(Vec<HostEvent>),
+    Mouse(HostEvent),
     Wait(Tick),
     Within(Tick),
     Save(PathBuf),
@@ -164,6 +168,7 @@ impl Script {
                     let ready = waited >= BETWEEN_KEYS && desk.takes_keys();
                     (ready, Some(Action::Post(events.clone())))
                 }
+                Step::Mouse(event) => (waited >= BETWEEN_KEYS, Some(Action::Post(vec![event.clone()]))),
                 Step::Send(text) => (true, Some(Action::Post(text.bytes().map(HostEvent::Serial).collect()))),
                 Step::PowerButton => (true, Some(Action::Post(vec![HostEvent::PowerButton]))),
                 Step::Golden(golden) => {
@@ -237,6 +242,8 @@ fn steps(word: &str, rest: &str, layout: KeyboardLayout) -> Result<Vec<Step>, St
         "type" => vec![Step::Send(text()?)],
         "key" => keys_named(layout, &text()?)?,
         "keyboard" => keys_of(layout, &text()?)?,
+        "mouse" => vec![Step::Mouse(movement(rest)?)],
+        "click" => bare(Step::Mouse(button(LEFT)))?.into_iter().chain([Step::Mouse(button(0))]).collect(),
         "wait" => vec![Step::Wait(span(rest)?)],
         "within" => vec![Step::Within(span(rest)?)],
         "save" => vec![Step::Save(text()?.into())],
@@ -251,7 +258,7 @@ fn steps(word: &str, rest: &str, layout: KeyboardLayout) -> Result<Vec<Step>, St
         "off" => bare(Step::Off)?,
         _ => {
             return Err(format!(
-                "`{word}` is not a step; the steps are expect, screen, send, type, key, keyboard, wait, within, save, screenshot, golden, engine, cdrom, floppy, eject, power-button, reset and off"
+                "`{word}` is not a step; the steps are expect, screen, send, type, key, keyboard, mouse, click, wait, within, save, screenshot, golden, engine, cdrom, floppy, eject, power-button, reset and off"
             ));
         }
     })
@@ -293,6 +300,20 @@ fn keys_of(layout: KeyboardLayout, text: &str) -> Result<Vec<Step>, String> {
         steps.extend(strokes.into_iter().map(|stroke| Step::Key(stroke.events())));
     }
     Ok(steps)
+}
+
+/// Counts to the right and down.
+fn movement(text: &str) -> Result<HostEvent, String> {
+    let parse = || {
+        let (right, down) = text.split_once(',')?;
+        Some((right.trim().parse().ok()?, down.trim().parse().ok()?))
+    };
+    let (dx, dy) = parse().ok_or("`mouse` needs how far to the right and down: 30,-20")?;
+    Ok(HostEvent::Mouse { dx, dy, wheel: 0, buttons: 0 })
+}
+
+fn button(buttons: u8) -> HostEvent {
+    HostEvent::Mouse { dx: 0, dy: 0, wheel: 0, buttons }
 }
 
 fn shows(screen: &TextScreen, text: &str) -> bool {
@@ -397,6 +418,18 @@ mod tests {
         script.next(ms(0), &mut dot(false));
         assert!(matches!(script.next(ms(1000), &mut dot(false)), Progress::Failed(_)));
         assert!(parse("keyboard \u{e4}").is_err());
+    }
+
+    #[test]
+    fn the_mouse_moves_and_clicks() {
+        let mut script = parse("mouse 30, -20\nclick").unwrap();
+        for (dx, dy, buttons) in [(30, -20, 0), (0, 0, 1), (0, 0, 0)] {
+            assert_eq!(script.next(Tick(0), &mut dot(true)), Progress::Waiting);
+            let event = HostEvent::Mouse { dx, dy, wheel: 0, buttons };
+            let posted = Progress::Act(Action::Post(vec![event]));
+            assert_eq!(script.next(BETWEEN_KEYS, &mut dot(true)), posted);
+        }
+        assert!(parse("mouse 30").is_err() && parse("click right").is_err());
     }
 
     #[test]

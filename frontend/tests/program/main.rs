@@ -8,6 +8,7 @@ mod identity;
 mod images;
 mod keyboard;
 mod lockstep;
+mod media;
 mod observing;
 mod posada;
 mod switching;
