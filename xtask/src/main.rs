@@ -54,8 +54,8 @@ fn main() -> ExitCode {
 
 fn dispatch(words: &[&str]) -> Result<()> {
     match words {
-        ["setup"] => setup::all(false),
-        ["setup", "--refresh"] => setup::all(true),
+        ["setup"] => setup::setup(false),
+        ["setup", "--refresh"] => setup::setup(true),
         ["demo"] => demo::demo(),
         ["test", filter @ ..] => test::test(filter),
         ["guest", names @ ..] => guest::guest(names),

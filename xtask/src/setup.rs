@@ -2,7 +2,6 @@
 
 use crate::apt::{self, Apt};
 use crate::cache::Cache;
-use crate::guest;
 use crate::initramfs;
 use anyhow::{Context, Result};
 use std::fs;
@@ -30,12 +29,6 @@ const PACKAGES: [Package; 6] = [
 ];
 
 pub const ARCHITECTURES: [&str; 2] = ["amd64", "i386"];
-
-/// All that the tests need: also boot media and a disk with Debian, for which programs may have to be installed.
-pub fn all(refresh: bool) -> Result<()> {
-    setup(refresh)?;
-    guest::for_tests(refresh)
-}
 
 /// Kernels, firmware and initial RAM disks. With `refresh`, asks the package sources for newer packages even if it is.
 pub fn setup(refresh: bool) -> Result<()> {

@@ -2,42 +2,45 @@
 
 use crate::cache::Cache;
 use crate::command::{self, cargo};
-use crate::{screen, setup};
+use crate::{guest, screen, setup};
 use anyhow::Result;
 use std::process::Command;
 
-/// The tests that need more than a Rust toolchain and the guests, as libtest's `--skip` and the profile `bare` in
-/// `.config/nextest.toml` name them.
-const SCREEN: [&str; 2] = ["window::window_", "images::qemu_img_"];
+/// Tests that need more than a Rust toolchain and the guests that only have to be fetched: how their names begin, and
+/// what makes sure that it is there.
+const DEMANDING: [(&[&str], fn() -> Result<()>); 3] = [
+    (&["window::window_", "images::qemu_img_"], || screen::require("test")),
+    (&["media::grub_", "media::memtest_", "media::isolinux_"], || guest::media_for_tests()),
+    (&["media::debian_"], || guest::debian("amd64").map(drop)),
+];
 
 /// Runs the tests in a release build (guests boot in them). `filter` goes to the test runner.
 pub fn test(filter: &[&str]) -> Result<()> {
-    setup::all(false)?;
-    let screen = screen::require("test");
-    if let Err(why) = &screen {
-        eprintln!("test: the tests {} are left out: {why:#}", SCREEN.join("* and ") + "*");
+    setup::setup(false)?;
+    let mut left_out = Vec::new();
+    for (names, require) in DEMANDING {
+        if let Err(why) = require() {
+            eprintln!("test: the tests {}* are LEFT OUT: {why:#}", names.join("*, "));
+            left_out.extend(names);
+        }
     }
-    let mut tests = match command::find("cargo-nextest") {
-        Some(_) => nextest(filter, screen.is_ok()),
-        None => libtest(filter, screen.is_ok()),
-    };
+    let mut tests = runner(command::find("cargo-nextest").is_some(), filter, &left_out);
     tests.env("POSADA_CACHE", std::path::absolute(Cache::folder())?);
-    command::run(&mut tests)
+    command::run(&mut tests)?;
+    if !left_out.is_empty() {
+        eprintln!("test: left out, see above: {}*", left_out.join("*, "));
+    }
+    Ok(())
 }
 
-fn nextest(filter: &[&str], all: bool) -> Command {
-    let mut tests = cargo(["nextest", "run", "--workspace", "--release"]);
-    tests.args(["--profile", if all { "default" } else { "bare" }]).args(filter);
-    tests
-}
-
-fn libtest(filter: &[&str], all: bool) -> Command {
-    let mut tests = cargo(["test", "--workspace", "--release"]);
-    tests.args(filter);
-    if !all {
-        // What follows `--` is for the tests themselves.
+/// The command that runs all tests but those whose names begin so.
+fn runner(nextest: bool, filter: &[&str], left_out: &[&str]) -> Command {
+    let mut tests = if nextest { cargo(["nextest", "run"]) } else { cargo(["test"]) };
+    tests.args(["--workspace", "--release"]).args(filter);
+    if !left_out.is_empty() {
+        // What follows `--` is for the tests themselves; both runners know --skip there.
         tests.args((!filter.contains(&"--")).then_some("--"));
-        tests.args(SCREEN.iter().flat_map(|name| ["--skip", name]));
+        tests.args(left_out.iter().flat_map(|name| ["--skip", name]));
     }
     tests
 }
@@ -52,11 +55,11 @@ mod tests {
 
     #[test]
     fn what_cannot_run_is_left_out_and_nothing_else() {
-        assert_eq!(arguments(&libtest(&["x"], true)), "test --workspace --release x");
-        let skips = "--skip window::window_ --skip images::qemu_img_";
-        assert_eq!(arguments(&libtest(&[], false)), format!("test --workspace --release -- {skips}"));
-        let filtered = libtest(&["x", "--", "--nocapture"], false);
-        assert_eq!(arguments(&filtered), format!("test --workspace --release x -- --nocapture {skips}"));
-        assert_eq!(arguments(&nextest(&["x"], false)), "nextest run --workspace --release --profile bare x");
+        assert_eq!(arguments(&runner(false, &["x"], &[])), "test --workspace --release x");
+        let skips = ["a::", "b::"];
+        let all = "test --workspace --release -- --skip a:: --skip b::";
+        assert_eq!(arguments(&runner(false, &[], &skips)), all);
+        let filtered = arguments(&runner(true, &["x", "--", "--exact"], &skips[..1]));
+        assert_eq!(filtered, "nextest run --workspace --release x -- --exact --skip a::");
     }
 }

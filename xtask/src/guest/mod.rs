@@ -59,10 +59,9 @@ pub fn file_system_in(disk: &Path) -> OsString {
     name
 }
 
-/// What the tests boot; after the set-up, whose files are on the media.
-pub fn for_tests(refresh: bool) -> Result<()> {
-    media::make(refresh)?;
-    debian_disk::make("amd64", refresh).map(drop)
+/// The boot media of the tests; after the set-up, whose files are on them.
+pub fn media_for_tests() -> Result<()> {
+    media::make(false)
 }
 
 fn make(name: &str, refresh: bool) -> Result<()> {
