@@ -6,19 +6,28 @@ use crate::{guest, screen, setup};
 use anyhow::Result;
 use std::process::Command;
 
-/// Tests that need more than a Rust toolchain and the guests that only have to be fetched: how their names begin, and
-/// what makes sure that it is there.
-const DEMANDING: [(&[&str], fn() -> Result<()>); 3] = [
-    (&["window::window_", "images::qemu_img_"], || screen::require("test")),
-    (&["media::grub_", "media::memtest_", "media::isolinux_"], || guest::media_for_tests()),
-    (&["media::debian_"], || guest::debian("amd64").map(drop)),
+/// Tests that need more than a Rust toolchain and the guests that only have to be fetched.
+struct Demanding {
+    /// How their names begin.
+    names: &'static [&'static str],
+    /// Makes sure that what they need is there.
+    require: fn() -> Result<()>,
+}
+
+const DEMANDING: [Demanding; 3] = [
+    Demanding { names: &["window::window_", "images::qemu_img_"], require: || screen::require("test") },
+    Demanding {
+        names: &["media::grub_", "media::memtest_", "media::isolinux_"],
+        require: guest::media_for_tests,
+    },
+    Demanding { names: &["media::debian_"], require: || guest::debian("amd64").map(drop) },
 ];
 
 /// Runs the tests in a release build (guests boot in them). `filter` goes to the test runner.
 pub fn test(filter: &[&str]) -> Result<()> {
     setup::setup(false)?;
     let mut left_out = Vec::new();
-    for (names, require) in DEMANDING {
+    for Demanding { names, require } in DEMANDING {
         if let Err(why) = require() {
             eprintln!("test: the tests {}* are LEFT OUT: {why:#}", names.join("*, "));
             left_out.extend(names);

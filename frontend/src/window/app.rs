@@ -133,6 +133,10 @@ impl App {
     fn picture(&mut self) {
         let drawn = self.pane.look(&mut self.frame);
         if drawn.resized {
+            let room = (self.frame.width, self.frame.height + self.bar_height());
+            if let Some(screen) = &mut self.screen {
+                screen.make_room(room);
+            }
             self.arrange();
         } else if !drawn.is_empty() {
             self.view.update(&self.frame, drawn.rows);

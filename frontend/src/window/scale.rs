@@ -22,6 +22,8 @@ pub struct Scaler {
     columns: Vec<Tap>,
     rows: Vec<Tap>,
     source_width: usize,
+    /// Each column shows one of the source.
+    same_width: bool,
 }
 
 /// Taps for `to` pixels out of `from`.
@@ -61,7 +63,8 @@ fn mixed(a: u32, b: u32, next: u32) -> u32 {
 
 impl Scaler {
     pub fn new(source: (usize, usize), target: (usize, usize)) -> Self {
-        Self { columns: taps(source.0, target.0), rows: taps(source.1, target.1), source_width: source.0 }
+        let (columns, rows) = (taps(source.0, target.0), taps(source.1, target.1));
+        Self { columns, rows, source_width: source.0, same_width: source.0 == target.0 }
     }
 
     /// The rows of the target that show some of these of the source.
@@ -102,6 +105,9 @@ impl Scaler {
     }
 
     fn spread(&self, line: &[u32], target: &mut [u32]) {
+        if self.same_width {
+            return target.copy_from_slice(line);
+        }
         for (pixel, tap) in target.iter_mut().zip(&self.columns) {
             *pixel = match tap.next {
                 0 => line[tap.first],

@@ -18,6 +18,8 @@ const SMALLEST: (u32, u32) = (320, 220);
 pub(super) struct Screen {
     surface: Surface<Arc<Window>, Arc<Window>>,
     window: Arc<Window>,
+    /// What it was last asked to be: if it is not, a person has made it so.
+    asked: (u32, u32),
 }
 
 fn unusable(error: &SoftBufferError) -> Error {
@@ -36,7 +38,7 @@ impl Screen {
         let window = Arc::new(window);
         let context = Context::new(Arc::clone(&window)).map_err(|error| unusable(&error))?;
         let surface = Surface::new(&context, Arc::clone(&window)).map_err(|error| unusable(&error))?;
-        Ok(Self { surface, window })
+        Ok(Self { surface, window, asked: SIZE })
     }
 
     /// Width and height in pixels of the host.
@@ -44,6 +46,24 @@ impl Screen {
         let size = self.window.inner_size();
         let count = |n: u32| usize::try_from(n).unwrap_or(0);
         (count(size.width), count(size.height))
+    }
+
+    /// Makes the window large enough for so many pixels, so that none need be scaled away: unless the screen is too small
+    /// for it, or a person has chosen the size.
+    pub(super) fn make_room(&mut self, (width, height): (usize, usize)) {
+        let is = self.window.inner_size();
+        let whole = |n| u32::try_from(n).unwrap_or(u32::MAX);
+        let wanted = (whole(width).max(is.width), whole(height).max(is.height));
+        let fits = self.window.current_monitor().is_some_and(|monitor| {
+            let size = monitor.size();
+            wanted.0 <= size.width && wanted.1 <= size.height
+        });
+        let is_ours = (is.width, is.height) == self.asked && self.window.fullscreen().is_none();
+        if fits && is_ours && wanted != self.asked {
+            self.asked = wanted;
+            // If it comes at once there is no event for it; the next picture is arranged for the size that is.
+            let _may_come_later = self.window.request_inner_size(PhysicalSize::new(wanted.0, wanted.1));
+        }
     }
 
     /// Shows these pixels, with what `overlay` draws on them.
