@@ -2,7 +2,7 @@
 
 use super::ata_identify::{DEFAULT_TRANSLATION, Facts, identify};
 use super::command::{Command, Protocol};
-use super::drive::{AtaDevice, Front, Moved, Status, Wish, XFER_MWDMA, XFER_PIO, error};
+use super::drive::{AtaDevice, Front, Moved, Status, Wish, XFER_PIO, error};
 use super::task_file::{Addressing, Signature, Translation};
 use crate::disk::{Disk, DiskError, SECTOR};
 use serde::{Deserialize, Serialize};
@@ -144,12 +144,12 @@ impl AtaDisk {
         self.disk.sectors()
     }
 
-    fn done(&mut self) {
+    pub(super) fn done(&mut self) {
         self.activity = Activity::Idle;
         self.front.interrupt = true;
     }
 
-    fn fail(&mut self, error: u8) {
+    pub(super) fn fail(&mut self, error: u8) {
         (self.front.err, self.front.error) = (true, error);
         self.done();
     }
@@ -186,7 +186,7 @@ impl AtaDisk {
     }
 
     /// Ends a command when all that was written is safe.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         match self.disk.flush() {
             Ok(()) => self.done(),
             Err(DiskError::NotReady) => self.wait_with(Activity::Step(Step::Flush)),
@@ -380,41 +380,6 @@ impl AtaDisk {
         }
         run.pass(done);
         moved
-    }
-
-    fn initialize_parameters(&mut self) {
-        let (sectors, heads) = (self.front.regs.sector_count[0], self.front.regs.device().head() + 1);
-        if sectors == 0 {
-            return self.fail(error::ABRT);
-        }
-        self.translation = Translation { heads, sectors };
-        self.done();
-    }
-
-    fn set_multiple(&mut self, sectors: u8) {
-        if sectors != 0 && !(sectors.is_power_of_two() && sectors <= MULTIPLE_MAX) {
-            return self.fail(error::ABRT);
-        }
-        self.multiple = sectors;
-        self.done();
-    }
-
-    fn set_features(&mut self) {
-        let mode = self.front.regs.sector_count[0];
-        match self.front.regs.features[0] {
-            0x02 => self.write_cache = true,
-            // ATA/ATAPI-6, 8.46.4: what is in the cache is written first.
-            0x82 => {
-                self.write_cache = false;
-                return self.flush();
-            }
-            // Look-ahead, and whether a software reset reverts settings: nothing to see from outside.
-            0x55 | 0xAA | 0x66 | 0xCC => {}
-            0x03 if mode <= 1 => self.transfer_mode = *XFER_PIO.start(),
-            0x03 if XFER_PIO.contains(&mode) || XFER_MWDMA.contains(&mode) => self.transfer_mode = mode,
-            _ => return self.fail(error::ABRT),
-        }
-        self.done();
     }
 }
 

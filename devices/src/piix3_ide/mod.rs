@@ -6,6 +6,7 @@
 
 mod ata_disk;
 mod ata_identify;
+mod ata_settings;
 mod bus_master;
 mod cdrom;
 mod channel;

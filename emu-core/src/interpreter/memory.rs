@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // host pointers to guest pages, from the memory map
 
 use super::exception::Why;
+pub use super::limits::{canonical, in_limit};
 use super::op::{Faulted, Op};
 use super::tlb::{Bank, Entry};
 use super::word::Scalar;
@@ -10,7 +11,7 @@ use crate::MemoryMap;
 use crate::Width;
 use crate::memory::{CODE, DIRTY, PAGE_MASK, PAGE_SIZE, PageView, Window};
 use crate::mmu::{Intent, Privilege, Tables, Translation, walk};
-use crate::vcpu::{Segment, cr0, rflags};
+use crate::vcpu::{cr0, rflags};
 
 /// Stack segment, for fault classes.
 pub const SS: u8 = 2;
@@ -468,24 +469,6 @@ impl Tables for Windowed<'_> {
 
     fn update(&self, gpa: u64, value: u64, wide: bool) {
         self.memory.update(gpa, value, wide);
-    }
-}
-
-/// Whether bits 47 to 63 are all equal.
-#[inline(always)]
-pub fn canonical(linear: u64) -> bool {
-    ((linear << 16) as i64 >> 16) as u64 == linear
-}
-
-/// Whether `size` bytes at `offset` are inside the segment (Intel SDM Vol. 3A 5.3).
-pub fn in_limit(segment: &Segment, offset: u64, size: u64) -> bool {
-    let last = offset + (size - 1);
-    let limit = u64::from(segment.limit);
-    if segment.expands_down() {
-        let top = if segment.is(Segment::DB) { 0xFFFF_FFFF } else { 0xFFFF };
-        offset > limit && last <= top
-    } else {
-        last <= limit
     }
 }
 

@@ -16,6 +16,7 @@ mod fetch;
 mod fill;
 mod fuse;
 pub mod layout;
+mod limits;
 mod lower;
 mod memory;
 mod muldiv;
