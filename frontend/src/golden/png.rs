@@ -46,24 +46,33 @@ fn rgb(colour: u32) -> [u8; 3] {
 }
 
 fn encode(picture: &Picture) -> Result<Vec<u8>> {
+    let size = (picture.width, picture.height);
+    let Some(colours) = palette(&picture.pixels) else { return true_colour(size, &picture.pixels) };
+    let mut table = vec![[0; 3]; colours.len()];
+    colours.iter().for_each(|(colour, place)| table[usize::from(*place)] = rgb(*colour));
+    let data: Vec<u8> = picture.pixels.iter().map(|pixel| colours[pixel]).collect();
+    encoded(size, ColorType::Indexed, table.as_flattened(), &data)
+}
+
+/// A PNG file of pixels 0x00RRGGBB, without a palette.
+///
+/// # Errors
+/// There are no pixels.
+pub fn true_colour(size: (usize, usize), pixels: &[u32]) -> Result<Vec<u8>> {
+    let data: Vec<u8> = pixels.iter().flat_map(|pixel| rgb(*pixel)).collect();
+    encoded(size, ColorType::Rgb, &[], &data)
+}
+
+fn encoded((width, height): (usize, usize), kind: ColorType, palette: &[u8], data: &[u8]) -> Result<Vec<u8>> {
     let mut file = Vec::new();
-    let mut encoder = Encoder::new(&mut file, u32::try_from(picture.width)?, u32::try_from(picture.height)?);
+    let mut encoder = Encoder::new(&mut file, u32::try_from(width)?, u32::try_from(height)?);
     encoder.set_depth(BitDepth::Eight);
-    let data: Vec<u8> = match palette(&picture.pixels) {
-        Some(colours) => {
-            let mut table = vec![[0; 3]; colours.len()];
-            colours.iter().for_each(|(colour, place)| table[usize::from(*place)] = rgb(*colour));
-            encoder.set_color(ColorType::Indexed);
-            encoder.set_palette(table.as_flattened().to_vec());
-            picture.pixels.iter().map(|pixel| colours[pixel]).collect()
-        }
-        None => {
-            encoder.set_color(ColorType::Rgb);
-            picture.pixels.iter().flat_map(|pixel| rgb(*pixel)).collect()
-        }
-    };
+    encoder.set_color(kind);
+    if kind == ColorType::Indexed {
+        encoder.set_palette(palette.to_vec());
+    }
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(&data)?;
+    writer.write_image_data(data)?;
     writer.finish()?;
     Ok(file)
 }

@@ -1,6 +1,7 @@
 //! Screenshots: the guest's picture, pixel by pixel, as a PNG file.
 
 use super::frame::Frame;
+use crate::golden::png;
 use anyhow::{Context, Result, bail};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// Writes the picture into a new file of this folder, and says which.
 pub fn save(frame: &Frame, folder: &Path) -> Result<PathBuf> {
-    let image = png(frame)?;
+    let size = (frame.width, frame.height);
+    let image = png::true_colour(size, &frame.pixels).context("there is no picture yet")?;
     for number in 1..10_000 {
         let path = folder.join(format!("posada-{number}.png"));
         match OpenOptions::new().write(true).create_new(true).open(&path) {
@@ -21,26 +23,6 @@ pub fn save(frame: &Frame, folder: &Path) -> Result<PathBuf> {
         }
     }
     bail!("there are too many screenshots in {}", folder.display())
-}
-
-fn png(frame: &Frame) -> Result<Vec<u8>> {
-    let mut image = Vec::new();
-    let mut encoder =
-        png::Encoder::new(&mut image, u32::try_from(frame.width)?, u32::try_from(frame.height)?);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let colours: Vec<u8> = frame
-        .pixels
-        .iter()
-        .flat_map(|pixel| {
-            let [_, red, green, blue] = pixel.to_be_bytes();
-            [red, green, blue]
-        })
-        .collect();
-    let mut writer = encoder.write_header().context("there is no picture yet")?;
-    writer.write_image_data(&colours)?;
-    writer.finish()?;
-    Ok(image)
 }
 
 #[cfg(test)]
@@ -60,7 +42,7 @@ mod tests {
         let first = save(&frame, folder.path()).unwrap();
         assert_ne!(save(&frame, folder.path()).unwrap(), first);
         let file = std::io::BufReader::new(std::fs::File::open(first).unwrap());
-        let mut reader = png::Decoder::new(file).read_info().unwrap();
+        let mut reader = ::png::Decoder::new(file).read_info().unwrap();
         let mut bytes = vec![0; 6];
         let info = reader.next_frame(&mut bytes).unwrap();
         assert_eq!((info.width, info.height), (2, 1));
