@@ -292,9 +292,22 @@ impl Scan<'_> {
         if instruction.is_invalid() {
             return None;
         }
+        if self.is_patched(off, instruction.len() as i64) {
+            return None;
+        }
         let known = (self.rules.know)(&instruction, &bytes[..instruction.len()], off, mode)?;
         let writes = written(&instruction);
         Some(Insn { instruction, off, known, writes })
+    }
+
+    /// The guest writes into the instruction at `off` again and again.
+    fn is_patched(&self, off: i64, size: i64) -> bool {
+        let here = |page: &Page| {
+            let start = page.pages * PAGE;
+            let (first, end) = (off.max(start), (off + size).min(start + PAGE));
+            first < end && self.place.is_patched(page.frame, (first - start) as u64, (end - first) as u64)
+        };
+        self.pages.iter().any(here)
     }
 
     fn page(&mut self, pages: i64) -> Option<&Page> {

@@ -1,6 +1,7 @@
 //! The translator and the interpreter step by step: equal state, memory and count at every stop.
 
 mod flat;
+mod numbers;
 mod program;
 
 use emu_core::interpreter::Interpreter;
@@ -9,7 +10,8 @@ use emu_core::vcpu::{Segment, VcpuState, cr0, cr4};
 use emu_core::{Attention, Engine, Exit, Stop};
 use flat::{FlatBus, long_mode_state};
 use jit::{Jit, Options};
-use program::{Kind, Numbers, Program, richest};
+use numbers::Numbers;
+use program::{Kind, Program, richest};
 use std::sync::atomic::Ordering::Relaxed;
 
 const RAM: u64 = 1 << 18;

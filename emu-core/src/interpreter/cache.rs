@@ -5,7 +5,7 @@
 //! all of it stale at once.
 
 use super::cpu::Mode;
-use super::decoded::DecodedBytes;
+use super::frame_code::{FrameCode, Patches};
 use super::op::{Op, OpRef};
 use super::regions::{NO_REGION, Regions};
 use super::tier::Retired;
@@ -20,6 +20,8 @@ pub const JUMPS: usize = 1 << 13;
 /// The two slots of an address differ in this.
 pub const JUMP_SECOND: usize = JUMPS >> 1;
 const CODE_TLB: usize = 256;
+/// Frames whose patched bytes are known, until all are forgotten.
+const PATCHED_FRAMES: usize = 1 << 10;
 
 /// A multiplicative hash for keys that are already well-spread integers.
 #[derive(Default)]
@@ -62,13 +64,22 @@ impl Block {
     pub fn entry(&self) -> OpRef {
         OpRef::new(&self.ops[0])
     }
+
+    /// Notes in the block which frame it begins in, for [`frame_of`].
+    pub fn sign(&mut self, frame: Frame) {
+        if let Some(terminator) = self.ops.last_mut() {
+            terminator.disp = u64::from(frame.0);
+        }
+    }
 }
 
-#[derive(Default)]
-struct FrameCode {
-    bytes: DecodedBytes,
-    keys: Vec<Key>,
-    regions: Vec<u32>,
+/// The frame that the block of an op begins in.
+pub fn frame_of(op: OpRef) -> Frame {
+    let mut at = op;
+    while at.get().len != 0 {
+        at = at.next();
+    }
+    Frame(at.get().disp as u32)
 }
 
 /// A short cut from a linear address to a block. Compiled code looks here too.
@@ -96,9 +107,21 @@ pub struct CodePage {
     pub host: u64,
 }
 
+/// What went with overwritten code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overwritten {
+    /// All of its frame: nothing in it is code now.
+    Frame,
+    /// Some blocks, to which links from other pages may lead: a new epoch is due.
+    Linked,
+    /// Some blocks, to which nothing leads any more.
+    Blocks,
+}
+
 pub struct CodeCache {
     blocks: IntMap<Key, Block>,
     frames: IntMap<u32, FrameCode>,
+    patches: IntMap<u32, Patches>,
     pub(super) jumps: Box<[Jump; JUMPS]>,
     code_tlb: Box<[CodePage; CODE_TLB]>,
     /// Dropped blocks that a link may still point into, until the run loop buries them.
@@ -125,6 +148,7 @@ impl Default for CodeCache {
         Self {
             blocks: IntMap::default(),
             frames: IntMap::default(),
+            patches: IntMap::default(),
             jumps: Box::new([Jump::NONE; JUMPS]),
             code_tlb: Box::new(
                 [CodePage { linear: 0, generation: u64::MAX, frame: Frame(0), host: 0 }; CODE_TLB],
@@ -248,9 +272,7 @@ impl CodeCache {
         }
         self.ops += block.ops.len();
         for (frame, offset, size) in spans {
-            let code = self.frames.entry(frame.0).or_default();
-            code.bytes.add(*offset, *size);
-            code.keys.push(key);
+            self.frames.entry(frame.0).or_default().add_block(key, *offset, *size);
         }
         let entry = block.entry();
         if let Some(old) = self.blocks.insert(key, block) {
@@ -265,31 +287,103 @@ impl CodeCache {
 
     /// Whether one of `size` bytes at `offset` of a frame was decoded.
     pub fn holds_code(&self, frame: Frame, offset: u64, size: u64) -> bool {
-        self.frames.get(&frame.0).is_some_and(|code| code.bytes.touches(offset, size))
+        self.frames.get(&frame.0).is_some_and(|code| code.touches(offset, size))
     }
 
     /// Drops all blocks that were decoded from a frame.
     pub fn drop_frame(&mut self, frame: Frame) {
         let code = self.frames.remove(&frame.0).unwrap_or_default();
-        for slot in code.regions {
+        for slot in code.regions() {
             self.drop_region(slot, Retired::Stale);
         }
-        for key in code.keys {
-            if let Some(block) = self.blocks.remove(&key) {
-                self.ops -= block.ops.len();
-                self.graveyard.push(block);
-            }
+        for key in code.blocks() {
+            self.drop_block(key);
         }
         self.new_epoch();
     }
 
+    /// A block that nothing leads to any more, or will not before it is buried.
+    fn drop_block(&mut self, key: Key) {
+        if let Some(block) = self.blocks.remove(&key) {
+            self.ops -= block.ops.len();
+            self.graveyard.push(block);
+        }
+    }
+
+    /// Bytes that were decoded have changed.
+    pub fn overwrite(&mut self, frame: Frame, offset: u64, size: u64) -> Overwritten {
+        if self.patches.len() == PATCHED_FRAMES && !self.patches.contains_key(&frame.0) {
+            self.patches.clear();
+        }
+        let known = self.patches.entry(frame.0).or_default().note(offset, size);
+        let Some(code) = self.frames.get(&frame.0).filter(|code| known && !code.has_many_blocks()) else {
+            self.drop_frame(frame);
+            return Overwritten::Frame;
+        };
+        let (keys, slots) = (code.blocks_at(offset, size), code.regions_at(offset, size));
+        for slot in slots {
+            self.drop_region(slot, Retired::Stale);
+        }
+        let reached = self.unlink(frame, &keys);
+        for key in &keys {
+            self.drop_block(*key);
+        }
+        if self.frames.get(&frame.0).is_none_or(FrameCode::is_empty) {
+            self.drop_frame(frame);
+            return Overwritten::Frame;
+        }
+        if reached { Overwritten::Linked } else { Overwritten::Blocks }
+    }
+
+    /// Takes blocks out of all lists but that of blocks, and the ways to them out of the jump cache and out of the links
+    /// inside the page, which know no generation. Whether other pages may have links to them.
+    fn unlink(&mut self, frame: Frame, keys: &[Key]) -> bool {
+        let blocks = keys.iter().filter_map(|key| self.blocks.get(key).map(|block| (*key, block)));
+        let dropped: Vec<_> = blocks.map(|(key, block)| (key, block.entry(), block.second)).collect();
+        for (key, entry, second) in &dropped {
+            self.drop_region(entry.get().region.get(), Retired::Stale);
+            self.forget_jumps(*entry);
+            let start = Frame((key >> 20) as u32);
+            for other in second.iter().chain([&start]).filter(|other| **other != frame) {
+                if let Some(code) = self.frames.get_mut(&other.0) {
+                    code.remove_blocks(keys);
+                }
+            }
+        }
+        if let Some(code) = self.frames.get_mut(&frame.0) {
+            code.remove_blocks(keys);
+        }
+        let linked: Vec<_> =
+            dropped.iter().map(|(_, entry, _)| *entry).filter(|entry| !entry.get().patched).collect();
+        if !linked.is_empty() {
+            self.forget_links(frame, &linked);
+        }
+        linked.iter().any(|entry| entry.get().reached.get())
+    }
+
+    /// Takes the links to these blocks out of all others of the frame.
+    fn forget_links(&self, frame: Frame, entries: &[OpRef]) {
+        let left = self.frames.get(&frame.0).into_iter().flat_map(FrameCode::blocks);
+        let ops = left.filter_map(|key| self.blocks.get(&key)).flat_map(|block| &block.ops);
+        for op in ops.filter(|op| entries.contains(&op.link.get())) {
+            op.link.set(OpRef::NONE);
+            op.link_generation.set(0);
+        }
+    }
+
+    fn forget_jumps(&mut self, entry: OpRef) {
+        let places = self.jumps.iter_mut().skip(usize::from(entry.get().off as u8)).step_by(256);
+        places.filter(|jump| jump.op == entry).for_each(|jump| *jump = Jump::NONE);
+    }
+
+    /// How many of `size` bytes at `offset` of a frame come before the first one that the guest patches.
+    pub fn unpatched(&self, frame: Frame, offset: u64, size: u64) -> u64 {
+        self.patches.get(&frame.0).map_or(size, |patches| patches.before(offset, size))
+    }
+
     /// Notes that a region was made from `size` bytes at `offset` of a frame.
     pub(super) fn cover(&mut self, frame: Frame, offset: u64, size: u64, region: u32) {
-        let code = self.frames.entry(frame.0).or_default();
-        code.bytes.add(offset, size);
-        if !code.regions.contains(&region) {
-            code.regions.push(region);
-        }
+        self.frames.entry(frame.0).or_default().add_region(region, offset, size);
     }
 
     /// The interpreter runs where a region began.
@@ -305,7 +399,7 @@ impl CodeCache {
         }
         for frame in frames {
             if let Some(code) = self.frames.get_mut(&frame.0) {
-                code.regions.retain(|other| *other != slot);
+                code.remove_region(slot);
             }
         }
     }
@@ -329,7 +423,7 @@ impl CodeCache {
 
     /// Drops everything; the frames that held code.
     pub fn clear(&mut self) -> Vec<Frame> {
-        let regions: Vec<u32> = self.frames.values().flat_map(|code| code.regions.iter().copied()).collect();
+        let regions: Vec<u32> = self.frames.values().flat_map(FrameCode::regions).collect();
         for slot in regions {
             self.drop_region(slot, Retired::Stale);
         }

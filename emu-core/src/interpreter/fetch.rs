@@ -1,7 +1,7 @@
 //! Finding code: from RIP to a decoded block, through the jump cache, the code TLB and the block cache.
 
 use super::cache::{self, Block, CodePage};
-use super::cpu::{Cpu, MAX_BLOCK};
+use super::cpu::{Cpu, MAX_BLOCK, Mode};
 use super::lower::{Outcome, lower_block};
 use super::memory::canonical;
 use super::op::{Faulted, OpRef};
@@ -117,7 +117,13 @@ impl Run<'_> {
         let mut bytes = [0u8; 1024];
         let len = (PAGE_SIZE - offset).min(1024) as usize;
         self.fetch(page, offset, &mut bytes[..len]);
-        match lower_block(&bytes[..len], offset as u16, mode, MAX_BLOCK as usize) {
+        // What the guest patches is a block by itself.
+        let plain = self.cpu.cache.unpatched(page.frame, offset, len as u64) as usize;
+        let outcome = match lower_block(&bytes[..plain], offset as u16, mode, MAX_BLOCK as usize) {
+            Outcome::Truncated if plain < len => patched(&bytes[..len], offset as u16, mode),
+            outcome => outcome,
+        };
+        match outcome {
             Outcome::Block { ops, bytes } => {
                 let block = Block { ops: ops.into_boxed_slice(), second: None };
                 let op = self.keep(key, block, &[(page.frame, offset, bytes)]);
@@ -161,8 +167,9 @@ impl Run<'_> {
     }
 
     /// Stores a block and marks its frames as code, so that stores to them are seen.
-    fn keep(&mut self, key: cache::Key, block: Block, spans: &[(Frame, u64, u64)]) -> OpRef {
+    fn keep(&mut self, key: cache::Key, mut block: Block, spans: &[(Frame, u64, u64)]) -> OpRef {
         let cpu = &mut *self.cpu;
+        block.sign(spans[0].0);
         for (frame, ..) in spans {
             if *frame != NO_FRAME {
                 cpu.guard_code(*frame);
@@ -269,16 +276,77 @@ fn fetch_address(rip: u64, linear_page: u64, cpu: &Cpu) -> u64 {
     if linear & !PAGE_MASK == linear_page { linear } else { linear_page }
 }
 
+/// A block of one instruction into which the guest writes again and again.
+fn patched(bytes: &[u8], offset: u16, mode: Mode) -> Outcome {
+    let mut outcome = lower_block(bytes, offset, mode, 1);
+    if let Outcome::Block { ops, .. } = &mut outcome {
+        ops[0].patched = true;
+    }
+    outcome
+}
+
 /// Links a direct branch to the block it has just led to; but not to an instruction in two pages, of which the second may
-/// be another one next time.
+/// be another one next time. A link inside the page holds for ever, so it must not follow a translation that has changed
+/// behind the branch's back (the guest owes an INVLPG): it would outlive the block that it leads to.
 fn link(cpu: &Cpu, from: OpRef, to: OpRef) {
     let first = to.get();
-    if from.is_none() || u64::from(first.off) + u64::from(first.len) > PAGE_SIZE {
+    let straddles = u64::from(first.off) + u64::from(first.len) > PAGE_SIZE;
+    if from.is_none() || straddles || first.patched {
         return;
     }
     let branch = from.get();
-    branch.link.set(to);
     if branch.imm >= PAGE_SIZE {
+        first.reached.set(true);
         branch.link_generation.set(cpu.generation);
+    } else if cache::frame_of(from) != cache::frame_of(to) {
+        return;
+    }
+    branch.link.set(to);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Exit;
+    use crate::interpreter::testbed::Testbed;
+    use crate::vcpu::cr0;
+
+    /// Page directory, and the tables of the first 4 MiB and of those after them.
+    const DIRECTORY: u64 = 0x8_0000;
+    const LOW: u64 = 0x8_1000;
+    const HIGH: u64 = 0x8_2000;
+    /// What 40_0000h is at first, and later; and what 50_0000h is.
+    const FIRST: u64 = 0x4_0000;
+    const LATER: u64 = 0x4_1000;
+    const CHANGER: u64 = 0x4_2000;
+
+    /// A page's translation changes without an INVLPG; two pages that share a place in the code TLB. The branch inside the
+    /// first page finds the later page's code, as it may; but the first page, seen from elsewhere, keeps its own.
+    #[test]
+    fn a_link_inside_a_page_stays_in_its_frame() {
+        let mut bed = Testbed::protected("x86-64-v2");
+        bed.poke32(DIRECTORY, LOW as u32 | 3);
+        bed.poke32(DIRECTORY + 4, HIGH as u32 | 3);
+        for page in 0..256 {
+            bed.poke32(LOW + 4 * page, (page as u32) << 12 | 3);
+        }
+        bed.poke32(HIGH, FIRST as u32 | 3); // 40_0000h
+        bed.poke32(HIGH + 4, FIRST as u32 | 3); // 40_1000h
+        bed.poke32(HIGH + 0x400, CHANGER as u32 | 3); // 50_0000h
+        // 40_0020h: dec ecx; jnz 50_0000h; jmp 40_0040h
+        bed.poke(FIRST + 0x20, &[0x49, 0x0F, 0x85, 0xD9, 0xFF, 0x0F, 0, 0xEB, 0x17]);
+        // 40_0040h: mov edx, 1; hlt
+        bed.poke(FIRST + 0x40, &[0xBA, 1, 0, 0, 0, 0xF4]);
+        // 50_0000h: mov dword [HIGH], LATER | 3; jmp 40_0020h
+        let change = [0xC7, 0x05, 0, 0x20, 8, 0, 3, 0x10, 4, 0, 0xE9, 0x11, 0, 0xF0, 0xFF];
+        bed.poke(CHANGER, &change);
+        // 40_0040h, later: mov ecx, 1; mov edx, 2; jmp 40_1020h
+        let later = [0xB9, 1, 0, 0, 0, 0xBA, 2, 0, 0, 0, 0xE9, 0xD1, 0x0F, 0, 0];
+        bed.poke(LATER + 0x40, &later);
+        bed.cpu.cr3 = DIRECTORY;
+        bed.cpu.cr0 |= cr0::PG;
+        bed.cpu.rip = 0x40_0020;
+        bed.cpu.gpr[1] = 2;
+        assert_eq!(bed.step(100), Exit::Halted);
+        assert_eq!((bed.cpu.gpr[2], bed.cpu.rip), (1, 0x40_1046));
     }
 }

@@ -1,6 +1,7 @@
 //! Loads and stores of the interpreter: the TLB probe, and everything it does not cover.
 #![allow(unsafe_code)] // host pointers to guest pages, from the memory map
 
+use super::cache::Overwritten;
 use super::exception::Why;
 pub use super::limits::{canonical, in_limit};
 use super::op::{Faulted, Op};
@@ -434,7 +435,19 @@ impl Cpu {
         // Code that writes the same number into an instruction over and over (GRUB calls the BIOS so) loses nothing.
         let changes = old[..new.len()] != *new;
         if changes && flags & CODE != 0 && self.cache.holds_code(page.frame, gpa & PAGE_MASK, size) {
-            self.drop_code(page.frame);
+            self.overwrite_code(page.frame, gpa & PAGE_MASK, size);
+        }
+    }
+
+    /// Bytes that were decoded have changed.
+    fn overwrite_code(&mut self, frame: crate::Frame, offset: u64, size: u64) {
+        match self.cache.overwrite(frame, offset, size) {
+            Overwritten::Frame => {
+                self.memory().clear_flags(frame, CODE);
+                self.new_epoch();
+            }
+            Overwritten::Linked => self.new_epoch(),
+            Overwritten::Blocks => {}
         }
     }
 

@@ -14,6 +14,7 @@ mod decoded;
 mod exception;
 mod fetch;
 mod fill;
+mod frame_code;
 mod fuse;
 pub mod layout;
 mod limits;

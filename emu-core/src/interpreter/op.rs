@@ -36,6 +36,8 @@ pub struct Op {
     pub region: Cell<u32>,
     /// How often compiled code came here and found no region.
     pub missed: Cell<u8>,
+    /// A link from another page may lead here.
+    pub reached: Cell<bool>,
     /// Offset of the instruction in its page.
     pub off: u16,
     /// How many instructions of the block come before this one.
@@ -68,6 +70,8 @@ pub struct Op {
     pub ends: bool,
     /// F2/F3 prefix of a string instruction, see `string`; other families may use it for their own sub-code.
     pub sub: u8,
+    /// The guest writes into this instruction again and again, so it is a block by itself, to which no link leads.
+    pub patched: bool,
 }
 
 impl Op {
@@ -82,6 +86,7 @@ impl Op {
             link_generation: Cell::new(0),
             region: Cell::new(super::regions::NO_REGION),
             missed: Cell::new(0),
+            reached: Cell::new(false),
             off: 0,
             idx: 0,
             len: 0,
@@ -98,6 +103,7 @@ impl Op {
             size: 0,
             ends: false,
             sub: 0,
+            patched: false,
         }
     }
 

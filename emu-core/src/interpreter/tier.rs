@@ -192,6 +192,11 @@ impl Place<'_> {
         self.run.memory()
     }
 
+    /// Whether the guest writes into this instruction again and again: it is no part of a region.
+    pub fn is_patched(&self, frame: Frame, offset: u64, size: u64) -> bool {
+        self.run.cache.unpatched(frame, offset, size) < size
+    }
+
     /// The frame of code `pages` further on in linear addresses, if code could be fetched from it with no effect that a
     /// guest could see.
     pub fn page(&self, pages: i64) -> Option<Frame> {

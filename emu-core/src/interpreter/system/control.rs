@@ -6,7 +6,7 @@ use crate::interpreter::memory::canonical;
 use crate::interpreter::op::{Faulted, Op};
 use crate::isa::cpuid::{self, component, feature};
 use crate::isa::descriptor::system;
-use crate::mmu::PHYSICAL_BITS;
+use crate::mmu::{PHYSICAL_BITS, Paging};
 use crate::vcpu::{Segment, SegmentName, cr0, cr4, efer};
 
 /// CR0 bits that exist from the 386 on.
@@ -118,8 +118,14 @@ pub fn set_cr0(cpu: &mut Cpu, value: u64) -> Result<(), Faulted> {
         let activate = value & cr0::PG != 0 && cpu.s.efer & efer::LME != 0;
         cpu.s.efer = cpu.s.efer & !efer::LMA | if activate { efer::LMA } else { 0 };
     }
-    if changed & (cr0::PG | cr0::WP | cr0::PE) != 0 || cpu.s.pdpte != old_pdpte {
+    // Without paging, what is remembered of addresses does not hang on the mode: GRUB and iPXE change it twice for each
+    // call of the BIOS.
+    let paged = value & cr0::PG != 0;
+    if changed & cr0::PG != 0 || (paged && changed & cr0::WP != 0) || cpu.s.pdpte != old_pdpte {
         cpu.flush_tlb(false);
+        cpu.update_mode();
+    } else if changed & (cr0::WP | cr0::PE) != 0 {
+        cpu.paging = Paging::of(&cpu.s);
         cpu.update_mode();
     } else if changed & cr0::AM != 0 {
         cpu.update_bank();
