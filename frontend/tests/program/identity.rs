@@ -1,6 +1,6 @@
 //! Deterministic runs: equal to each other, and equal across a save and a restore in a new process.
 
-use crate::posada::{debian, finish, play, run};
+use crate::posada::{debian, finish, guest, play, posada, run};
 use std::path::Path;
 
 /// A boot that does some work and powers off; the last line is the hash of the whole machine.
@@ -88,4 +88,57 @@ fn a_damaged_state_is_refused_wherever_it_is_damaged() {
     for length in [0, 1, 16, good.len() / 2, good.len() - 1] {
         refused(&good[..length]);
     }
+}
+
+/// An image based on Debian's disk, and the value of --disk for it.
+fn based_on_debian(overlay: &Path) -> std::ffi::OsString {
+    let base = guest("debian-amd64.qcow2");
+    let mut create = posada();
+    create.args(["image", "create", "--backing"]).arg(&base).arg(overlay);
+    finish(create).code(0);
+    let mut disk = overlay.as_os_str().to_owned();
+    disk.push(",backing=");
+    disk.push(base.parent().expect("the folder of the guests"));
+    disk
+}
+
+/// While systemd starts services from the disk, and the kernel's console is in the frame buffer of the display adapter.
+#[test]
+fn a_run_saved_with_graphics_and_a_busy_disk_goes_on_as_if_nothing_had_happened() {
+    let moments: Vec<String> = (0..12).map(|n| format!("{}ms", 24_700 + 331 * n)).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    std::fs::write(file("script"), "screen Debian GNU/Linux\nkey enter\nwait 10min\n").unwrap();
+    let with = |disk: &std::ffi::OsStr| {
+        let mut command = run();
+        command.arg("--disk").arg(disk).args(["--deterministic", "--serial", "none"]);
+        command
+    };
+    let from_the_menu = |disk: &std::ffi::OsStr| {
+        let mut command = with(disk);
+        command.args(["--memory", "256M", "--script"]).arg(file("script"));
+        command
+    };
+    let restored = |disk: &std::ffi::OsStr, moment: &str| {
+        let mut command = with(disk);
+        command.arg("--restore").arg(file(moment));
+        command
+    };
+    let save = |mut command: std::process::Command, moment: &str| {
+        command.arg("--hash").arg("--save").arg(file(moment)).args(["--save-at", moment]);
+        hash(&finish(command).code(0).out)
+    };
+    let last = moments.last().expect("a moment");
+    let whole = save(from_the_menu(&based_on_debian(&file("whole.qcow2"))), last);
+    let disk = based_on_debian(&file("pieces.qcow2"));
+    save(from_the_menu(&disk), &moments[0]);
+    let pieces = moments.windows(2).map(|pair| save(restored(&disk, &pair[0]), &pair[1]));
+    assert_eq!(pieces.last(), Some(whole));
+    // The names of features in the header stand in any order: all behind its cluster.
+    let written = |name: &str| std::fs::read(file(name)).unwrap().split_off(1 << 16);
+    assert!(written("pieces.qcow2") == written("whole.qcow2"), "the guest wrote something else");
+    let shot = format!("screenshot {}\n", file("picture.png").display());
+    play(restored(&disk, last), &shot).code(0);
+    let picture = std::fs::read(file("picture.png")).unwrap();
+    assert_eq!(picture[16..24], [0, 0, 4, 0, 0, 0, 3, 0], "1024 x 768 dots, as IHDR has them");
 }

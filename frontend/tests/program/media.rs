@@ -1,7 +1,7 @@
 //! Boot media that a person would put into the drives, under our BIOS and under SeaBIOS: to a known screen, and on.
 //!
-//! The scripts are those of `cargo xtask guest check`, which has more of them: iPXE, whose start takes minutes, Debian
-//! under other firmware and engines, and the installers.
+//! The scripts are those of `cargo xtask guest check`, which has more of them: Debian under other
+//! firmware and engines, and the installers.
 
 use crate::posada::{finish, guest, run};
 use std::path::Path;
@@ -40,6 +40,8 @@ media! {
     grub_on_a_disk: "media/grub-rescue-cdrom.iso", "--disk", "64M", "grub-menu";
     memtest_on_a_cd: "media/memtest86+x64.iso", "--cdrom", "32M", "memtest";
     memtest_on_a_disk: "media/memtest86+x64.iso", "--disk", "32M", "memtest";
+    ipxe_on_a_cd: "media/ipxe.iso", "--cdrom", "128M", "ipxe";
+    ipxe_on_a_disk: "media/ipxe.iso", "--disk", "128M", "ipxe";
     isolinux_on_a_cd: "media/isolinux.iso", "--cdrom", "128M", "isolinux";
     isolinux_on_a_disk: "media/isolinux.iso", "--disk", "128M", "isolinux";
 }

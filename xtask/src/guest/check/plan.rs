@@ -31,7 +31,8 @@ const FIRMWARE: [&str; 2] = ["posada", "seabios"];
 const DEBIAN: [(&str, &str); 2] = [("debian-amd64", "amd64"), ("debian-i386", "i386")];
 
 /// Firmware, and the disks that it boots.
-const DISKS: [(&str, &str); 3] = [("posada", "ide"), ("seabios", "ide"), ("seabios", "virtio")];
+const DISKS: [(&str, &str); 4] =
+    [("posada", "ide"), ("posada", "virtio"), ("seabios", "ide"), ("seabios", "virtio")];
 
 /// Script, file and drive. The CDs have boot records for disks too.
 #[rustfmt::skip]
