@@ -148,13 +148,7 @@ cd_transfer:
     call cd_read
     pop di
     pop es
-    pushf
-    push ax
-    mov ax, [E_DONE]
-    mov [es:di+2], ax
-    pop ax
-    popf
-    ret
+    jmp packet_done
 .verified:
     xor ah, ah
     ret

@@ -31,9 +31,16 @@ edd_transfer:
     cmp byte [bp+F_AH], 47h
     je .seek
     call disk_transfer
-.done:
     pop di
     pop es
+    jmp packet_done
+.seek:
+    pop di
+    pop es
+    jmp disk_inside
+
+; How many sectors it were, into the packet at ES:DI; AX and flags are kept.
+packet_done:
     pushf
     push ax
     mov ax, [E_DONE]
@@ -41,10 +48,6 @@ edd_transfer:
     pop ax
     popf
     ret
-.seek:
-    pop di
-    pop es
-    jmp disk_inside
 
 ; Result buffer at DS:SI: 1Ah bytes, 1Eh with a pointer to the controller's, 42h with the path.
 edd_parameters:

@@ -176,15 +176,7 @@ fn blank_lines(a: &mut Assembler) -> Result<(), IcedError> {
     lines_moved:
         cmp word_ptr(bp + local::MODEL), model::PLANAR;
         jne -> blank_line;
-        // Write mode 0; all planes are set from the set/reset register.
-        mov dx, port::GRAPHICS;
-        mov ax, 0x0005;
-        out dx, ax;
-        mov ah, byte_ptr(bp + local::FILL);
-        mov al, 0;
-        out dx, ax;
-        mov ax, 0x0F01;
-        out dx, ax;
+        call -> fill_planes;
     blank_line:
         cmp word_ptr(bp + local::BLANKED), 0;
         je -> lines_blanked;
@@ -207,6 +199,17 @@ fn blank_lines(a: &mut Assembler) -> Result<(), IcedError> {
         pop ds;
         cmp word_ptr(bp + local::MODEL), model::PLANAR;
         je -> planar_defaults;
+        ret;
+    // Write mode 0; all planes are set from the set/reset register.
+    fill_planes:
+        mov dx, port::GRAPHICS;
+        mov ax, 0x0005;
+        out dx, ax;
+        mov ah, byte_ptr(bp + local::FILL);
+        mov al, 0;
+        out dx, ax;
+        mov ax, 0x0F01;
+        out dx, ax;
         ret;
     // What the functions expect of the graphics controller: plain writes of all dots.
     planar_defaults:
@@ -402,14 +405,7 @@ fn planes_larger_than_the_window(a: &mut Assembler) -> Result<(), IcedError> {
         call -> next_line;
         jmp -> move_planes;
     planes_moved:
-        mov dx, port::GRAPHICS;
-        mov ax, 0x0005;
-        out dx, ax;
-        mov ah, byte_ptr(bp + local::FILL);
-        mov al, 0;
-        out dx, ax;
-        mov ax, 0x0F01;
-        out dx, ax;
+        call -> fill_planes;
     blank_planes:
         dec word_ptr(bp + local::BLANKED);
         js -> planar_defaults;
