@@ -1,9 +1,11 @@
 //! Changing what is in the drives, between two runs.
 
 use crate::machine::Machine;
+use crate::pc::sockets;
 use devices::disk::{Disk, SECTOR};
 use devices::i82077aa::{FloppyError, I82077aa, is_whole_diskette};
 use devices::piix3_ide::{CdRomError, Piix3Ide};
+use emu_core::DiskController;
 
 /// Why a medium was not changed. The guest has not noticed anything but, where it says so, a wish.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,11 +30,17 @@ impl MediaError {
 }
 
 impl Machine {
+    /// A medium for a drive on this controller.
+    fn medium(&self, disk: Box<dyn Disk>, controller: DiskController) -> Box<dyn Disk> {
+        sockets::medium(disk, controller, self.board.clock().mode(), &self.handle)
+    }
+
     /// Puts a disc into the CD-ROM drive, in place of the one that was there.
     ///
     /// # Errors
     /// The PC has no such drive, or the guest has locked it.
     pub fn insert_cdrom(&mut self, disc: Box<dyn Disk>) -> Result<(), MediaError> {
+        let disc = self.medium(disc, DiskController::Ide);
         let inserted = self.board.on_chip(|ide: &mut Piix3Ide, cx| ide.insert_disc(disc, cx));
         Ok(inserted.unwrap_or(Err(CdRomError::NoDrive))?)
     }

@@ -71,8 +71,8 @@ pub(crate) fn chips(
     Ok(chips)
 }
 
-/// A hard disk behind `controller`. Where time is the host's it may work in the background.
-fn hard_disk(
+/// A medium behind `controller`. Where time is the host's it may work in the background.
+pub(crate) fn medium(
     disk: Box<dyn Disk>,
     controller: DiskController,
     time: TimeMode,
@@ -94,7 +94,7 @@ fn virtio_disks(config: &mut MachineConfig, handle: &Handle) -> Result<Vec<Box<d
         return Err(ConfigError::VirtioDisks(disks.len()));
     }
     let chip = |(number, (name, disk))| {
-        let disk = hard_disk(disk, DiskController::Virtio(number), config.time, handle);
+        let disk = medium(disk, DiskController::Virtio(number), config.time, handle);
         Box::new(VirtioPci::block(name, disk)) as Box<dyn Device>
     };
     Ok((0..).zip(VIRTIO_DISKS.into_iter().zip(disks)).map(chip).collect())
@@ -111,9 +111,10 @@ fn lapic_features(model: u8) -> lapic::Features {
 
 /// The disks, and a CD-ROM drive if they leave a place for it: if it can be, it has a cable of its own.
 fn ide_units(config: &mut MachineConfig, handle: &Handle) -> Result<[Option<Unit>; 4], ConfigError> {
-    let hard_disk = |disk| Unit::Disk(hard_disk(disk, DiskController::Ide, config.time, handle));
-    let mut units = std::mem::take(&mut config.disks).map(|disk| disk.map(hard_disk));
-    let disc = config.cdrom.take();
+    let time = config.time;
+    let medium = |disk| medium(disk, DiskController::Ide, time, handle);
+    let mut units = std::mem::take(&mut config.disks).map(|disk| disk.map(|disk| Unit::Disk(medium(disk))));
+    let disc = config.cdrom.take().map(medium);
     match [2, 3, 1, 0].into_iter().find(|place: &usize| units[*place].is_none()) {
         Some(place) => units[place] = Some(Unit::CdRom(disc)),
         None if disc.is_some() => return Err(ConfigError::NoPlaceForCdRom),
