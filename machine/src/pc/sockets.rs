@@ -56,7 +56,7 @@ pub(crate) fn chips(
         Box::new(I8042::new()),
         Box::new(Port92::new()),
         Box::new(Ns16550a::new(0)),
-        Box::new(floppy_controller(config)?),
+        Box::new(floppy_controller(config, handle)?),
         Box::new(Debugcon::new()),
         Box::new(IsaDebugExit::new()),
         Box::new(fw_cfg(config, layout)),
@@ -124,7 +124,7 @@ fn ide_units(config: &mut MachineConfig, handle: &Handle) -> Result<[Option<Unit
 }
 
 /// Drive A is always there; drive B if it has a diskette. A drive is of the kind that its first diskette needs.
-fn floppy_controller(config: &mut MachineConfig) -> Result<I82077aa, ConfigError> {
+fn floppy_controller(config: &mut MachineConfig, handle: &Handle) -> Result<I82077aa, ConfigError> {
     let [a, b] = std::mem::take(&mut config.floppies);
     let kind = |sectors| DriveType::for_image(sectors).ok_or(ConfigError::Diskette(sectors));
     let kinds = [
@@ -135,6 +135,7 @@ fn floppy_controller(config: &mut MachineConfig) -> Result<I82077aa, ConfigError
     for (drive, disk) in [a, b].into_iter().enumerate() {
         if let Some(disk) = disk {
             let sectors = disk.sectors();
+            let disk = medium(disk, DiskController::Floppy, config.time, handle);
             controller.insert(drive, disk).map_err(|_| ConfigError::Diskette(sectors))?;
         }
     }
@@ -181,7 +182,7 @@ pub(crate) fn init_local_apic(board: &mut Board) {
 /// Has every controller that waits for a disk ask it again, as after a restore.
 pub(crate) fn disks_are_ready() -> impl Iterator<Item = HostEvent> {
     let virtio = (0..).zip(VIRTIO_DISKS).map(|(number, _)| DiskController::Virtio(number));
-    std::iter::once(DiskController::Ide).chain(virtio).map(HostEvent::DiskReady)
+    [DiskController::Ide, DiskController::Floppy].into_iter().chain(virtio).map(HostEvent::DiskReady)
 }
 
 pub(crate) fn text_screen(board: &mut Board) -> Option<TextScreen> {

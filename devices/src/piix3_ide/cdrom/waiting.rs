@@ -38,8 +38,11 @@ fn read_cd(lba: u8, count: u8) -> [u8; 10] {
     [0xBE, 0, 0, 0, 0, lba, 0, 0, count, 0xF8]
 }
 
+/// The level of the interrupt, the reason for it, and the words of a DRQ block.
+type Block = (Level, u8, Vec<u16>);
+
 /// Reads what follows a packet; each block with the interrupt that came with it, and the end.
-fn blocks(bench: &mut Bench<Piix3Ide>, wait: Script<'_>) -> (Vec<(Level, u8, Vec<u16>)>, (Level, u8, u8)) {
+fn blocks(bench: &mut Bench<Piix3Ide>, wait: Script<'_>) -> (Vec<Block>, (Level, u8, u8)) {
     let mut blocks = Vec::new();
     loop {
         wait(bench);
