@@ -227,7 +227,8 @@ impl BackgroundDisk {
         let Some(call) = self.call.take() else { return Ok(()) };
         let (tasks, to_do) = mpsc::channel();
         let (done, finished) = mpsc::channel();
-        let body = move || work_through(&to_do, &done, &call);
+        let post = Post { done: Some(done), call };
+        let body = move || work_through(&to_do, &post);
         let handle = std::thread::Builder::new().name("disk".into()).spawn(body);
         let handle = handle.map_err(|error| DiskError::Host(error.to_string()))?;
         self.thread = Some(Thread { tasks, finished, handle });
@@ -235,16 +236,43 @@ impl BackgroundDisk {
     }
 }
 
+/// How the thread gives back what it has finished.
+struct Post {
+    done: Option<Sender<Finished>>,
+    call: Call,
+}
+
+impl Post {
+    /// `false` if nobody takes it any more.
+    fn give(&self, finished: Finished) -> bool {
+        let given = self.done.as_ref().is_some_and(|done| done.send(finished).is_ok());
+        if given {
+            (self.call)();
+        }
+        given
+    }
+}
+
+impl Drop for Post {
+    /// After a panic in the disk the machine is called too, or the controller would wait for ever. The channel closes
+    /// before that: who asks upon the call is told that the disk is lost.
+    fn drop(&mut self) {
+        drop(self.done.take());
+        if std::thread::panicking() {
+            (self.call)();
+        }
+    }
+}
+
 /// What the thread does, until nobody asks any more.
-fn work_through(tasks: &Receiver<Task>, done: &Sender<Finished>, call: &Call) {
+fn work_through(tasks: &Receiver<Task>, post: &Post) {
     while let Ok(Task { mut disk, work, mut data }) = tasks.recv() {
         let start = Instant::now();
         let result = work.with(&mut data).carry_out(&mut *disk);
         let took = start.elapsed();
-        if done.send(Finished { disk, work, data, result, took }).is_err() {
+        if !post.give(Finished { disk, work, data, result, took }) {
             return;
         }
-        call();
     }
 }
 
@@ -423,9 +451,47 @@ mod tests {
             }
         }
         let (flushed, hears) = sync_channel(1);
-        let mut disk = BackgroundDisk::new(Box::new(Told(MemoryDisk::zeroed(1), flushed)), || {});
+        let told = Box::new(Told(MemoryDisk::zeroed(1), flushed));
+        let mut disk = BackgroundDisk::new(told, || {});
         assert_eq!(disk.flush(), Err(DiskError::NotReady));
         drop(disk);
         assert_eq!(hears.try_recv(), Ok(()));
+    }
+
+    /// A disk all of which is there, but for its flush.
+    struct Flushes(MemoryDisk, fn());
+
+    impl Disk for Flushes {
+        fn sectors(&self) -> u64 {
+            self.0.sectors()
+        }
+
+        fn read(&mut self, lba: u64, into: &mut [u8]) -> Result<(), DiskError> {
+            self.0.read(lba, into)
+        }
+
+        fn write(&mut self, lba: u64, from: &[u8]) -> Result<(), DiskError> {
+            self.0.write(lba, from)
+        }
+
+        fn flush(&mut self) -> Result<(), DiskError> {
+            self.1();
+            Ok(())
+        }
+
+        fn is_read_only(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_thread_that_panics_is_heard_of() {
+        let (call, calls) = mpsc::channel();
+        let panics = Box::new(Flushes(MemoryDisk::zeroed(4), || panic!("a test of what a panic does")));
+        let mut disk = BackgroundDisk::new(panics, move || call.send(()).expect("the test waits"));
+        assert_eq!(disk.flush(), Err(DiskError::NotReady));
+        calls.recv_timeout(Duration::from_secs(60)).expect("a call");
+        assert_eq!(disk.flush(), Err(lost()));
+        assert_eq!(disk.read(0, &mut [0; SECTOR]), Err(lost()));
     }
 }
