@@ -15,12 +15,18 @@ struct Demanding {
 }
 
 const DEMANDING: [Demanding; 3] = [
-    Demanding { names: &["window::window_", "images::qemu_img_"], require: || screen::require("test") },
     Demanding {
-        names: &["media::grub_", "media::memtest_", "media::isolinux_"],
+        names: &["window::window_", "window_picture::window_", "images::qemu_img_"],
+        require: || screen::require("test"),
+    },
+    Demanding {
+        names: &["media::grub_", "media::memtest_", "media::ipxe_", "media::isolinux_"],
         require: guest::media_for_tests,
     },
-    Demanding { names: &["media::debian_"], require: || guest::debian("amd64").map(drop) },
+    Demanding {
+        names: &["media::debian_", "identity::a_run_saved_with_graphics_"],
+        require: || guest::debian("amd64").map(drop),
+    },
 ];
 
 /// Runs the tests in a release build (guests boot in them). `filter` goes to the test runner.

@@ -53,6 +53,11 @@ pub fn key(frame: Frame, offset: u64, mode: u8) -> Key {
     u64::from(frame.0) << 20 | offset << 8 | u64::from(mode)
 }
 
+/// The frame of a block, from its key.
+pub fn frame_of_key(key: Key) -> Frame {
+    Frame((key >> 20) as u32)
+}
+
 /// A run of decoded instructions, ending in an op with `ends`.
 pub struct Block {
     pub ops: Box<[Op]>,
@@ -343,7 +348,7 @@ impl CodeCache {
         for (key, entry, second) in &dropped {
             self.drop_region(entry.get().region.get(), Retired::Stale);
             self.forget_jumps(*entry);
-            let start = Frame((key >> 20) as u32);
+            let start = frame_of_key(*key);
             for other in second.iter().chain([&start]).filter(|other| **other != frame) {
                 if let Some(code) = self.frames.get_mut(&other.0) {
                     code.remove_blocks(keys);

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)] // calls into compiled code
 
 use super::Cpu;
-use super::cache::Key;
+use super::cache::{Key, frame_of_key};
 use super::op::{Handler, OpRef};
 use super::tier::{Code, Leave, Region, Retired, Span};
 use super::word::RIP_BASE;
@@ -23,6 +23,8 @@ pub struct Link {
     base: Cell<u64>,
     /// The goal, from byte 0 of the page of the source region's entry.
     off: i64,
+    /// The frame of that page.
+    frame: Cell<Frame>,
     /// The region it leads to.
     to: Cell<u32>,
     jump: Jump,
@@ -54,7 +56,8 @@ impl Link {
         let none = Cell::new(u64::MAX);
         let (distance, nowhere) = (std::ptr::null_mut(), std::ptr::null());
         let jump = Jump { distance, end: nowhere, unlinked: nowhere };
-        Self { generation: none.clone(), base: none, off, to: Cell::new(NO_REGION), jump }
+        let frame = Cell::new(Frame(u32::MAX));
+        Self { generation: none.clone(), base: none, off, frame, to: Cell::new(NO_REGION), jump }
     }
 
     /// Gives it its jump.
@@ -65,6 +68,11 @@ impl Link {
     /// leaves and notes this link.
     pub unsafe fn place(&mut self, jump: Jump) {
         self.jump = jump;
+    }
+
+    /// It holds for ever if its goal is in the page, so that must not be another frame by now (see `fetch::link`).
+    fn may_lead_to(&self, goal: Frame) -> bool {
+        self.off as u64 & !PAGE_MASK != 0 || self.frame.get() == goal
     }
 
     fn lead_to(&self, target: *const u8) {
@@ -220,6 +228,9 @@ impl Regions {
         let (Some(target), false) = (self.get(slot), link.is_null()) else { return };
         // SAFETY: compiled code has just left through this link, and no region was taken out since.
         let link = unsafe { &*link };
+        if !link.may_lead_to(frame_of_key(target.key)) {
+            return;
+        }
         if link.to.get() != slot {
             if let Some(before) = self.get(link.to.get()) {
                 before.incoming.borrow_mut().retain(|other| !std::ptr::eq(*other, link));
@@ -392,6 +403,7 @@ pub(super) fn install(cpu: &mut Cpu, region: Region) -> bool {
         cpu.cache.drop_region(old, Retired::Replaced);
     }
     cpu.cache.set_nowhere(region.nowhere);
+    region.links.iter().for_each(|link| link.frame.set(frame_of_key(region.site.key)));
     let mut frames: Vec<Frame> = region.spans.iter().map(|span| span.frame).collect();
     frames.sort_unstable();
     frames.dedup();

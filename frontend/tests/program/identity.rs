@@ -132,8 +132,11 @@ fn a_run_saved_with_graphics_and_a_busy_disk_goes_on_as_if_nothing_had_happened(
     let whole = save(from_the_menu(&based_on_debian(&file("whole.qcow2"))), last);
     let disk = based_on_debian(&file("pieces.qcow2"));
     save(from_the_menu(&disk), &moments[0]);
-    let pieces = moments.windows(2).map(|pair| save(restored(&disk, &pair[0]), &pair[1]));
-    assert_eq!(pieces.last(), Some(whole));
+    let mut pieces = String::new();
+    for pair in moments.windows(2) {
+        pieces = save(restored(&disk, &pair[0]), &pair[1]);
+    }
+    assert_eq!(pieces, whole);
     // The names of features in the header stand in any order: all behind its cluster.
     let written = |name: &str| std::fs::read(file(name)).unwrap().split_off(1 << 16);
     assert!(written("pieces.qcow2") == written("whole.qcow2"), "the guest wrote something else");

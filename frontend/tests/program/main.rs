@@ -14,3 +14,4 @@ mod posada;
 mod switching;
 mod terminal;
 mod window;
+mod window_picture;

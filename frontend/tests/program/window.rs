@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt, EventMask};
+use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt, EventMask, ImageFormat};
 
 /// Turns the mouse on, then sends what the 8042 gives to COM1: K and the byte from the keyboard, M and the byte from
 /// the mouse, a line each.
@@ -69,7 +69,7 @@ fn tool(name: &str) -> Command {
 
 /// Waits until something is there.
 #[track_caller]
-fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -91,7 +91,7 @@ impl Drop for Running {
 }
 
 /// A screen with one window of ours on it.
-struct Desk {
+pub struct Desk {
     posada: Running,
     display: String,
     window: String,
@@ -102,7 +102,7 @@ struct Desk {
 
 impl Desk {
     /// Starts the guest and waits until it runs.
-    fn open() -> Self {
+    pub fn open() -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let (screen, display) = Screen::open();
         let folder = tempfile::tempdir().expect("a folder");
@@ -119,7 +119,11 @@ impl Desk {
             .arg(guest("bios-256k.bin"))
             .arg("--vgabios")
             .arg(guest("vgabios-isavga.bin"));
-        command.arg("--floppy").arg(&image).current_dir(folder.path()).stdin(Stdio::null());
+        command
+            .args(["--save", "guest.state", "--floppy"])
+            .arg(&image)
+            .current_dir(folder.path())
+            .stdin(Stdio::null());
         command.env("DISPLAY", &display).env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
         let posada = Running(command.spawn().expect("the program starts"));
         let mut desk = Self { posada, display, window: String::new(), folder, _screen: screen, _turn: turn };
@@ -146,14 +150,14 @@ impl Desk {
 
     /// The person does something.
     #[track_caller]
-    fn person(&self, what: &[&str]) {
+    pub fn person(&self, what: &[&str]) {
         let status = self.xdotool(what).status().expect("xdotool runs");
         assert!(status.success(), "xdotool {what:?}: {status}");
     }
 
     /// Waits until the guest has said this on its serial port.
     #[track_caller]
-    fn heard(&self, text: &str) {
+    pub fn heard(&self, text: &str) {
         let file = self.folder.path().join("serial");
         let start = Instant::now();
         loop {
@@ -167,8 +171,32 @@ impl Desk {
     }
 
     /// Holds the host key and presses another.
-    fn command(&self, key: &str) {
+    pub fn command(&self, key: &str) {
         self.person(&["keydown", RIGHT_CTRL, "key", key, "keyup", RIGHT_CTRL]);
+    }
+
+    /// Width, height and pixels of what the window shows; a pixel is red, green and blue.
+    pub fn shown(&self) -> (usize, usize, Vec<[u8; 3]>) {
+        let window = self.window.parse().expect("a window's number");
+        let (screen, _) = x11rb::connect(Some(&self.display)).expect("the screen");
+        let size = screen.get_geometry(window).expect("sent").reply().expect("the window's size");
+        let (width, height) = (size.width, size.height);
+        let image = screen.get_image(ImageFormat::Z_PIXMAP, window, 0, 0, width, height, u32::MAX);
+        let data = image.expect("sent").reply().expect("the window's picture").data;
+        let pixels = data.chunks_exact(4).map(|bgrx| [bgrx[2], bgrx[1], bgrx[0]]).collect();
+        (width.into(), height.into(), pixels)
+    }
+
+    /// A person drags the window's corner.
+    pub fn resize(&self, width: u32, height: u32) {
+        self.person(&["windowsize", "--sync", &self.window, &width.to_string(), &height.to_string()]);
+    }
+
+    /// Waits until the program has ended well.
+    #[track_caller]
+    pub fn ended(&mut self) {
+        let status = wait("end", || self.posada.0.try_wait().expect("the program can be waited for"));
+        assert_eq!(status.code(), Some(0));
     }
 
     /// Presses the window's close button, as a window manager does (ICCCM, "Window Deletion").
@@ -183,7 +211,7 @@ impl Desk {
         screen.get_input_focus().expect("sent").reply().expect("everything before it has arrived");
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
@@ -217,7 +245,7 @@ impl Drop for Screen {
 }
 
 /// Width, height and pixels of a PNG file.
-fn picture(path: &Path) -> Option<(u32, u32, Vec<u8>)> {
+pub fn picture(path: &Path) -> Option<(u32, u32, Vec<u8>)> {
     let file = BufReader::new(std::fs::File::open(path).ok()?);
     let mut reader = png::Decoder::new(file).read_info().ok()?;
     let mut pixels = vec![0; reader.output_buffer_size()?];
@@ -320,8 +348,7 @@ fn window_asks_the_guest_before_it_closes() {
     desk.person(&["key", "a"]);
     desk.heard("K1E\nK9E\n"); // the guest knows no power button, and goes on
     desk.close();
-    let status = wait("end", || desk.posada.0.try_wait().expect("the program can be waited for"));
-    assert_eq!(status.code(), Some(0));
+    desk.ended();
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //! does not do from memory, and flushes, which wait for a medium.
 //!
 //! The thread has the disk while it works on it, and gives it back with the result; so nothing is locked. There is one
-//! piece of work at a time, in the order in which the controller asks.
+//! piece of work at a time, in the order in which the controller asks; but a flush may begin before ([`ahead`]).
 
+mod ahead;
 mod patience;
 
+use ahead::Ahead;
 use devices::disk::{Disk, DiskError};
 use patience::{Caution, Patience};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
@@ -117,6 +119,7 @@ pub(crate) struct BackgroundDisk {
     transfers: Patience,
     flushes: Patience,
     caution: Caution,
+    ahead: Ahead,
 }
 
 impl BackgroundDisk {
@@ -132,6 +135,7 @@ impl BackgroundDisk {
             transfers: Patience::FAST,
             flushes: Patience::SLOW,
             caution: Caution::default(),
+            ahead: Ahead::default(),
         }
     }
 
@@ -142,16 +146,44 @@ impl BackgroundDisk {
         }
     }
 
+    fn ask(&mut self, request: Request<'_>) -> Result<(), DiskError> {
+        let work = request.work();
+        let result = self.work(work, request);
+        match work {
+            Work::Flush if result != Err(DiskError::NotReady) => self.ahead.flushed(),
+            Work::Write { .. } if result.is_ok() => self.wrote(),
+            Work::Read { .. } | Work::Write { .. } | Work::Flush | Work::Discard { .. } => {}
+        }
+        result
+    }
+
+    /// The guest has written something, and may be about to ask for a flush.
+    fn wrote(&mut self) {
+        self.ahead.wrote();
+        if self.ahead.is_due() && !self.caution.is_on() {
+            let _lost_is_told_upon_the_next_request = self.send(Work::Flush, Request::Flush);
+        }
+    }
+
     /// Does the work, or has it done.
-    fn ask(&mut self, mut request: Request<'_>) -> Result<(), DiskError> {
+    fn work(&mut self, work: Work, mut request: Request<'_>) -> Result<(), DiskError> {
         if let Some(result) = self.answer(&mut request) {
             return result;
         }
-        let work = request.work();
+        match work {
+            Work::Flush => {
+                if let Some(result) = self.ahead.known() {
+                    return result;
+                }
+            }
+            Work::Write { .. } | Work::Discard { .. } => self.ahead.changes(),
+            Work::Read { .. } => {}
+        }
         if self.caution.take() || self.patience(work).is_fast() {
             return self.in_place(request);
         }
-        self.send(work, request)
+        self.send(work, request)?;
+        Err(DiskError::NotReady)
     }
 
     /// The answer to work that is under way, and the disk back here if the thread has ended with it.
@@ -168,23 +200,37 @@ impl BackgroundDisk {
                 self.place = Place::Lost;
                 Some(Err(lost()))
             }
-            Ok(finished) => self.take_back(finished, request).filter(|_| wanted),
+            Ok(finished) => self.take_back(finished, wanted, request),
         }
     }
 
-    fn take_back(&mut self, finished: Finished, request: &mut Request<'_>) -> Option<Result<(), DiskError>> {
+    fn take_back(
+        &mut self,
+        finished: Finished,
+        wanted: bool,
+        request: &mut Request<'_>,
+    ) -> Option<Result<(), DiskError>> {
         let Finished { disk, work, data, result, took } = finished;
         self.place = Place::Here(disk);
         self.learn(work, took, &result);
-        let is_answer = work == request.work();
+        let is_answer = wanted && work == request.work();
         if let (true, Ok(()), Request::Read(_, into)) = (is_answer, &result, request) {
             into.copy_from_slice(&data);
         }
         self.spare = data;
-        is_answer.then_some(result)
+        if is_answer {
+            return Some(result);
+        }
+        if let (Work::Flush, Err(why)) = (work, result) {
+            self.ahead.failed(why);
+        }
+        None
     }
 
     fn learn(&mut self, work: Work, took: Duration, result: &Result<(), DiskError>) {
+        if work == Work::Flush {
+            self.ahead.ended(result, took);
+        }
         match result {
             Ok(()) => self.patience(work).learn(took, work.bytes()),
             Err(_) => self.caution.failed(),
@@ -199,6 +245,7 @@ impl BackgroundDisk {
         result
     }
 
+    /// Gives the disk to the thread.
     fn send(&mut self, work: Work, request: Request<'_>) -> Result<(), DiskError> {
         self.start_thread()?;
         let away = Place::Away { wanted: true };
@@ -219,7 +266,7 @@ impl BackgroundDisk {
             self.place = Place::Lost;
             return Err(lost());
         }
-        Err(DiskError::NotReady)
+        Ok(())
     }
 
     /// The thread starts when it is first needed.
@@ -227,7 +274,8 @@ impl BackgroundDisk {
         let Some(call) = self.call.take() else { return Ok(()) };
         let (tasks, to_do) = mpsc::channel();
         let (done, finished) = mpsc::channel();
-        let body = move || work_through(&to_do, &done, &call);
+        let post = Post { done: Some(done), call };
+        let body = move || work_through(&to_do, &post);
         let handle = std::thread::Builder::new().name("disk".into()).spawn(body);
         let handle = handle.map_err(|error| DiskError::Host(error.to_string()))?;
         self.thread = Some(Thread { tasks, finished, handle });
@@ -235,16 +283,43 @@ impl BackgroundDisk {
     }
 }
 
+/// How the thread gives back what it has finished.
+struct Post {
+    done: Option<Sender<Finished>>,
+    call: Call,
+}
+
+impl Post {
+    /// `false` if nobody takes it any more.
+    fn give(&self, finished: Finished) -> bool {
+        let given = self.done.as_ref().is_some_and(|done| done.send(finished).is_ok());
+        if given {
+            (self.call)();
+        }
+        given
+    }
+}
+
+impl Drop for Post {
+    /// After a panic in the disk the machine is called too, or the controller would wait for ever. The channel closes
+    /// before that: who asks upon the call is told that the disk is lost.
+    fn drop(&mut self) {
+        drop(self.done.take());
+        if std::thread::panicking() {
+            (self.call)();
+        }
+    }
+}
+
 /// What the thread does, until nobody asks any more.
-fn work_through(tasks: &Receiver<Task>, done: &Sender<Finished>, call: &Call) {
+fn work_through(tasks: &Receiver<Task>, post: &Post) {
     while let Ok(Task { mut disk, work, mut data }) = tasks.recv() {
         let start = Instant::now();
         let result = work.with(&mut data).carry_out(&mut *disk);
         let took = start.elapsed();
-        if done.send(Finished { disk, work, data, result, took }).is_err() {
+        if !post.give(Finished { disk, work, data, result, took }) {
             return;
         }
-        call();
     }
 }
 
@@ -364,15 +439,18 @@ mod tests {
     #[test]
     fn what_was_given_up_is_no_answer() {
         let (mut disk, go, calls) = slow(MemoryDisk::zeroed(4));
-        assert_eq!(disk.flush(), Err(DiskError::NotReady));
+        let mut sector = [0; SECTOR];
+        go.send(()).unwrap();
+        disk.read(0, &mut sector).expect("the first is done in place");
+        assert_eq!(disk.read(0, &mut sector), Err(DiskError::NotReady));
         disk.give_up();
-        assert_eq!(disk.flush(), Err(DiskError::NotReady), "the old one is still under way");
+        assert_eq!(disk.read(0, &mut sector), Err(DiskError::NotReady), "the old one is still under way");
         go.send(()).unwrap();
         calls.recv().expect("a call");
-        assert_eq!(disk.flush(), Err(DiskError::NotReady), "the new one begins");
+        assert_eq!(disk.read(0, &mut sector), Err(DiskError::NotReady), "the new one begins");
         go.send(()).unwrap();
         calls.recv().expect("a call");
-        assert_eq!(disk.flush(), Ok(()));
+        assert_eq!(disk.read(0, &mut sector), Ok(()));
     }
 
     #[test]
@@ -423,9 +501,96 @@ mod tests {
             }
         }
         let (flushed, hears) = sync_channel(1);
-        let mut disk = BackgroundDisk::new(Box::new(Told(MemoryDisk::zeroed(1), flushed)), || {});
+        let told = Box::new(Told(MemoryDisk::zeroed(1), flushed));
+        let mut disk = BackgroundDisk::new(told, || {});
         assert_eq!(disk.flush(), Err(DiskError::NotReady));
         drop(disk);
         assert_eq!(hears.try_recv(), Ok(()));
+    }
+
+    /// A disk all of which is there, but for its flush.
+    struct Flushes<F>(MemoryDisk, F);
+
+    impl<F: FnMut() -> Result<(), DiskError> + Send> Disk for Flushes<F> {
+        fn sectors(&self) -> u64 {
+            self.0.sectors()
+        }
+
+        fn read(&mut self, lba: u64, into: &mut [u8]) -> Result<(), DiskError> {
+            self.0.read(lba, into)
+        }
+
+        fn write(&mut self, lba: u64, from: &[u8]) -> Result<(), DiskError> {
+            self.0.write(lba, from)
+        }
+
+        fn flush(&mut self) -> Result<(), DiskError> {
+            self.1()
+        }
+
+        fn is_read_only(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_thread_that_panics_is_heard_of() {
+        let (mut disk, calls) = flushes(|| panic!("a test of what a panic does"));
+        assert_eq!(disk.flush(), Err(DiskError::NotReady));
+        calls.recv_timeout(Duration::from_secs(60)).expect("a call");
+        assert_eq!(disk.flush(), Err(lost()));
+        assert_eq!(disk.read(0, &mut [0; SECTOR]), Err(lost()));
+    }
+
+    /// A disk with this flush, and what hears its calls.
+    fn flushes(
+        flush: impl FnMut() -> Result<(), DiskError> + Send + 'static,
+    ) -> (BackgroundDisk, Receiver<()>) {
+        let (call, calls) = mpsc::channel();
+        let disk = Box::new(Flushes(MemoryDisk::zeroed(4), flush));
+        (BackgroundDisk::new(disk, move || call.send(()).expect("the test waits")), calls)
+    }
+
+    /// Writes and has it flushed, as often as makes a habit; then writes once more.
+    fn write_and_flush(disk: &mut BackgroundDisk, calls: &Receiver<()>) {
+        for _ in 0..10 {
+            disk.write(0, &[1; SECTOR]).expect("in place");
+            calls.try_iter().for_each(drop);
+            while disk.flush() == Err(DiskError::NotReady) {
+                calls.recv().expect("a call");
+            }
+        }
+        calls.try_iter().for_each(drop);
+        disk.write(0, &[1; SECTOR]).expect("in place");
+    }
+
+    #[test]
+    fn a_flush_is_done_before_it_is_asked_for_but_not_twice() {
+        let (flushed, counts) = mpsc::channel();
+        let (mut disk, calls) = flushes(move || {
+            std::thread::sleep(Duration::from_micros(200));
+            flushed.send(()).map_err(|error| DiskError::Host(error.to_string()))
+        });
+        write_and_flush(&mut disk, &calls);
+        calls.recv().expect("a call that nobody waits for");
+        assert_eq!(counts.try_iter().count(), 11);
+        assert_eq!(disk.read(0, &mut [0; SECTOR]), Ok(()));
+        assert_eq!((disk.flush(), disk.flush()), (Ok(()), Ok(())));
+        assert_eq!(counts.try_iter().count(), 0);
+    }
+
+    #[test]
+    fn a_flush_that_failed_before_it_was_asked_for_is_told_of() {
+        let mut flushed = 0;
+        let (mut disk, calls) = flushes(move || {
+            std::thread::sleep(Duration::from_micros(200));
+            flushed += 1;
+            if flushed == 11 { Err(DiskError::Host("no room".into())) } else { Ok(()) }
+        });
+        write_and_flush(&mut disk, &calls);
+        calls.recv().expect("a call that nobody waits for");
+        assert_eq!(disk.read(0, &mut [0; SECTOR]), Ok(()));
+        assert_eq!(disk.flush(), Err(DiskError::Host("no room".into())));
+        assert_eq!(disk.flush(), Ok(()), "which was tried again");
     }
 }

@@ -53,6 +53,10 @@ impl Caution {
         self.0 = AFTER_FAILURE;
     }
 
+    pub(super) fn is_on(&self) -> bool {
+        self.0 > 0
+    }
+
     /// Whether the next piece of work is to be done in place.
     pub(super) fn take(&mut self) -> bool {
         let careful = self.0 > 0;
