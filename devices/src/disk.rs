@@ -20,7 +20,7 @@ pub enum DiskError {
 
 /// A disk or diskette. Buffers are a whole number of sectors long.
 ///
-/// A hard disk may work in the background. It then answers [`DiskError::NotReady`], and tells the machine when it is
+/// It may work in the background. It then answers [`DiskError::NotReady`], and tells the machine when it is
 /// done ([`emu_core::HostEvent::DiskReady`]). The controller asks for the same again then, and has the result; or it
 /// [gives up](Self::give_up). So a controller that waits has nothing to save but what it is about to ask: a restored one
 /// asks anew, and to do the same read, write, flush or discard twice does no harm.

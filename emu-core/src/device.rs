@@ -93,6 +93,7 @@ pub enum HostEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskController {
     Ide,
+    Floppy,
     /// The virtio block device with this number.
     Virtio(u8),
 }

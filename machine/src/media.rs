@@ -1,9 +1,11 @@
 //! Changing what is in the drives, between two runs.
 
 use crate::machine::Machine;
+use crate::pc::sockets;
 use devices::disk::{Disk, SECTOR};
 use devices::i82077aa::{FloppyError, I82077aa, is_whole_diskette};
 use devices::piix3_ide::{CdRomError, Piix3Ide};
+use emu_core::{DiskController, HostEvent};
 
 /// Why a medium was not changed. The guest has not noticed anything but, where it says so, a wish.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,11 +30,17 @@ impl MediaError {
 }
 
 impl Machine {
+    /// A medium for a drive on this controller.
+    fn medium(&self, disk: Box<dyn Disk>, controller: DiskController) -> Box<dyn Disk> {
+        sockets::medium(disk, controller, self.board.clock().mode(), &self.handle)
+    }
+
     /// Puts a disc into the CD-ROM drive, in place of the one that was there.
     ///
     /// # Errors
     /// The PC has no such drive, or the guest has locked it.
     pub fn insert_cdrom(&mut self, disc: Box<dyn Disk>) -> Result<(), MediaError> {
+        let disc = self.medium(disc, DiskController::Ide);
         let inserted = self.board.on_chip(|ide: &mut Piix3Ide, cx| ide.insert_disc(disc, cx));
         Ok(inserted.unwrap_or(Err(CdRomError::NoDrive))?)
     }
@@ -55,13 +63,22 @@ impl Machine {
         drive: usize,
         disk: Box<dyn Disk>,
     ) -> Result<Option<Box<dyn Disk>>, MediaError> {
+        let disk = self.medium(disk, DiskController::Floppy);
         let inserted = self.board.on_chip(|floppy: &mut I82077aa, _| floppy.insert(drive, disk));
+        self.call_floppy();
         Ok(inserted.unwrap_or(Err(FloppyError::NoDrive(drive)))?)
     }
 
     /// Takes the diskette out of a floppy drive (0 is A), if there is one.
     pub fn eject_floppy(&mut self, drive: usize) -> Option<Box<dyn Disk>> {
-        self.board.on_chip(|floppy: &mut I82077aa, _| floppy.eject(drive)).flatten()
+        let ejected = self.board.on_chip(|floppy: &mut I82077aa, _| floppy.eject(drive));
+        self.call_floppy();
+        ejected.flatten()
+    }
+
+    /// A transfer that waited for the diskette that was there ends.
+    fn call_floppy(&self) {
+        self.handle.post(HostEvent::DiskReady(DiskController::Floppy));
     }
 }
 

@@ -202,7 +202,12 @@ impl Medium {
         self.disk.write(lba, bytes)
     }
 
-    pub(super) fn into_disk(self) -> Box<dyn Disk> {
+    pub(super) fn give_up(&mut self) {
+        self.disk.give_up();
+    }
+
+    pub(super) fn into_disk(mut self) -> Box<dyn Disk> {
+        self.give_up();
         self.disk
     }
 }

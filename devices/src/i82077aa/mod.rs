@@ -8,21 +8,27 @@
 //! fixed: no driver counts on slowness. SPECIFY's times are stored for DUMPREG only.
 
 mod command;
+mod execution;
 mod medium;
 mod state;
 #[cfg(test)]
 mod tests;
 mod transfer;
+#[cfg(test)]
+mod waiting;
 
 pub use medium::{DriveType, FloppyError, is_whole_diskette};
 
 use crate::disk::Disk;
 use bitfield_struct::bitfield;
 use command::{Command, Opcode, UnitByte, status};
-use emu_core::{Access, BusFault, Cx, Device, Pin, Reset, RestoreError, Saved, Space, Tick, TimerId};
-use medium::{Drive, Medium, Rate};
+use emu_core::{
+    Access, BusFault, Cx, Device, HostEvent, Pin, Reset, RestoreError, Saved, Space, Tick, TimerId,
+};
+use execution::Wait;
+use medium::{Drive, Medium};
 use serde::{Deserialize, Serialize};
-use transfer::{End, Kind, Next, Transfer};
+use transfer::{Kind, Transfer};
 
 /// To IRQ6.
 pub const IRQ: Pin = Pin(0);
@@ -130,6 +136,8 @@ pub struct I82077aa {
     pcn: [u8; 4],
     seeks: [Seek; 4],
     phase: Phase,
+    /// The medium was not ready with what the execution phase needs.
+    waits: Option<Wait>,
     /// The latched interrupt of a result phase, a seek or a reset.
     interrupt: bool,
 }
@@ -152,11 +160,13 @@ impl I82077aa {
             pcn: [0; 4],
             seeks: [Seek::None; 4],
             phase: Phase::Command(Vec::new()),
+            waits: None,
             interrupt: false,
         }
     }
 
-    /// Puts a diskette into a drive; gives back the one that was there.
+    /// Puts a diskette into a drive; gives back the one that was there. A transfer that waits for that one hears of it
+    /// with the next [`HostEvent::DiskReady`].
     ///
     /// # Errors
     /// There is no such drive, no format has this size, or the drive is not for this format.
@@ -166,11 +176,15 @@ impl I82077aa {
         disk: Box<dyn Disk>,
     ) -> Result<Option<Box<dyn Disk>>, FloppyError> {
         let slot = self.drives.get_mut(drive).and_then(Option::as_mut).ok_or(FloppyError::NoDrive(drive))?;
-        Ok(slot.insert(Medium::new(disk)?)?.map(Medium::into_disk))
+        let before = slot.insert(Medium::new(disk)?)?;
+        self.lose(drive);
+        Ok(before.map(Medium::into_disk))
     }
 
-    /// Takes the diskette out of a drive.
+    /// Takes the diskette out of a drive. A transfer that waits for it hears of it with the next
+    /// [`HostEvent::DiskReady`].
     pub fn eject(&mut self, drive: usize) -> Option<Box<dyn Disk>> {
+        self.lose(drive);
         let slot = self.drives.get_mut(drive)?.as_mut()?;
         slot.changed = true;
         slot.medium.take().map(Medium::into_disk)
@@ -208,6 +222,7 @@ impl I82077aa {
         self.seeks = [Seek::None; 4];
         self.phase = Phase::Command(Vec::new());
         self.interrupt = false;
+        self.give_up();
         for timer in 0..=TIMER_SECTOR.0 {
             cx.disarm(TimerId(timer));
         }
@@ -343,72 +358,6 @@ impl I82077aa {
 
     fn result(&mut self, bytes: &[u8]) {
         self.phase = Phase::Result(bytes.iter().rev().copied().collect());
-    }
-
-    fn start_addressed(&mut self, kind: Kind, bytes: &[u8], cx: &mut Cx<'_>) {
-        let Ok(bytes) = bytes.try_into() else { return };
-        let transfer = Transfer::with_address(kind, bytes);
-        self.eot = transfer.eot;
-        if self.configure.implied_seek() {
-            self.step_to(transfer.drive, transfer.c);
-        }
-        self.start(transfer, cx);
-    }
-
-    fn start(&mut self, transfer: Transfer, cx: &mut Cx<'_>) {
-        self.phase = Phase::Executing(transfer);
-        cx.arm(TIMER_SECTOR, cx.now() + SECTOR_TIME);
-    }
-
-    /// Splits the borrow: the transfer, and the drive it addresses if that one turns.
-    fn transfer(&mut self) -> Option<(&mut Transfer, Option<&mut Drive>, Rate)> {
-        let Phase::Executing(transfer) = &mut self.phase else { return None };
-        let turning = self.dor.motor(transfer.drive);
-        let drive = self.drives[usize::from(transfer.drive & 3)].as_mut().filter(|_| turning);
-        Some((transfer, drive, Rate::from_bits(self.rate)))
-    }
-
-    fn next(&mut self, next: Next, cx: &mut Cx<'_>) {
-        match next {
-            Next::Data => {}
-            Next::Sector => cx.arm(TIMER_SECTOR, cx.now() + SECTOR_TIME),
-            Next::End(end) => self.end(end),
-        }
-    }
-
-    /// Into the result phase of a data command.
-    fn end(&mut self, end: End) {
-        let Phase::Executing(transfer) = &self.phase else { return };
-        let Transfer { drive, head, c, h, r, n, .. } = *transfer;
-        let code = if end.abnormal { status::ST0_ABNORMAL } else { 0 };
-        let st0 = code | u8::from(head) << 2 | drive;
-        self.result(&[st0, end.st1, end.st2, c, h, r, n]);
-        self.interrupt = true;
-    }
-
-    /// One byte of the execution phase to the host, by DMA or through the FIFO register.
-    fn byte_to_host(&mut self, terminal_count: bool, cx: &mut Cx<'_>) -> Option<u8> {
-        let (transfer, ..) = self.transfer()?;
-        let byte = transfer.take()?;
-        self.moved_on(terminal_count, cx);
-        Some(byte)
-    }
-
-    fn byte_from_host(&mut self, value: u8, terminal_count: bool, cx: &mut Cx<'_>) -> Option<()> {
-        let (transfer, ..) = self.transfer()?;
-        transfer.put(value)?;
-        self.moved_on(terminal_count, cx);
-        Some(())
-    }
-
-    /// After a byte was moved: when it was the last one, the sector is done.
-    fn moved_on(&mut self, terminal_count: bool, cx: &mut Cx<'_>) {
-        let Some((transfer, drive, rate)) = self.transfer() else { return };
-        if transfer.buffer.is_empty() || (transfer.requests_data() && !terminal_count) {
-            return;
-        }
-        let next = transfer.moved(drive, rate, terminal_count);
-        self.next(next, cx);
     }
 
     fn st3(&self, unit: UnitByte) -> u8 {
@@ -554,6 +503,7 @@ impl Device for I82077aa {
             pcn,
             seeks: _,
             phase: _,
+            waits: _,
             interrupt: _,
         } = self;
         (*dor, *tdr, *rate, *specify) = (Dor::new(), 0, RATE_RESET, [0; 2]);
@@ -592,12 +542,7 @@ impl Device for I82077aa {
                 self.seeks = [0, 1, 2, 3].map(|n| Seek::Ended(status::ST0_POLL | n));
                 self.interrupt = true;
             }
-            TIMER_SECTOR => {
-                if let Some((transfer, drive, rate)) = self.transfer() {
-                    let next = transfer.sector(drive, rate);
-                    self.next(next, cx);
-                }
-            }
+            TIMER_SECTOR => self.sector_comes(cx),
             TimerId(n) => {
                 if let Some(seek) = self.seeks.get_mut(usize::from(n))
                     && let Seek::Moving(st0) = *seek
@@ -606,6 +551,18 @@ impl Device for I82077aa {
                     self.interrupt = true;
                 }
             }
+        }
+        self.update_pins(cx);
+    }
+
+    fn host(&mut self, event: HostEvent, cx: &mut Cx<'_>) {
+        match event {
+            HostEvent::DiskReady(_) => self.ready(cx),
+            HostEvent::Serial(_)
+            | HostEvent::Key { .. }
+            | HostEvent::Mouse { .. }
+            | HostEvent::PowerButton
+            | HostEvent::WallClock(_) => return,
         }
         self.update_pins(cx);
     }

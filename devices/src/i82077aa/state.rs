@@ -1,14 +1,17 @@
-//! Saved state of the controller, version 1. A diskette is not part of it, only its size.
+//! Saved state of the controller, version 2. A diskette is not part of it, only its size. In version 1 it did not wait
+//! for a diskette.
 
 use super::command::Command;
+use super::execution::Wait;
 use super::medium::{Drive, DriveType};
-use super::transfer::Transfer;
+use super::transfer::{Kind, Transfer};
 use super::{Configure, Dor, I82077aa, Phase, Seek};
 use crate::disk::SECTOR;
 use emu_core::{RestoreError, Saved};
 use serde::{Deserialize, Serialize};
 
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION_1: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,7 +26,7 @@ struct DriveV1 {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ControllerV1 {
+pub(super) struct ControllerV1 {
     drives: [Option<DriveV1>; 4],
     dor: u8,
     tdr: u8,
@@ -38,6 +41,19 @@ struct ControllerV1 {
     seeks: [Seek; 4],
     phase: Phase,
     interrupt: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ControllerV2 {
+    pub(super) controller: ControllerV1,
+    pub(super) waits: Option<Wait>,
+}
+
+impl From<ControllerV1> for ControllerV2 {
+    fn from(controller: ControllerV1) -> Self {
+        Self { controller, waits: None }
+    }
 }
 
 impl From<&Drive> for DriveV1 {
@@ -63,9 +79,10 @@ pub(super) fn save(live: &I82077aa) -> Saved {
         pcn,
         seeks,
         phase,
+        waits,
         interrupt,
     } = live;
-    let state = ControllerV1 {
+    let controller = ControllerV1 {
         drives: [a, b, c, d].map(|drive| drive.as_ref().map(DriveV1::from)),
         dor: dor.into_bits(),
         tdr: *tdr,
@@ -81,11 +98,15 @@ pub(super) fn save(live: &I82077aa) -> Saved {
         phase: phase.clone(),
         interrupt: *interrupt,
     };
-    Saved::pack(VERSION, &state)
+    Saved::pack(VERSION, &ControllerV2 { controller, waits: *waits })
 }
 
 /// Takes everything over but the media, which must be the same size.
 pub(super) fn restore(live: &mut I82077aa, saved: &Saved) -> Result<(), RestoreError> {
+    let ControllerV2 { controller, waits } = match saved.version {
+        VERSION_1 => saved.unpack::<ControllerV1>(VERSION_1)?.into(),
+        _ => saved.unpack(VERSION)?,
+    };
     let ControllerV1 {
         drives,
         dor,
@@ -101,11 +122,11 @@ pub(super) fn restore(live: &mut I82077aa, saved: &Saved) -> Result<(), RestoreE
         seeks,
         phase,
         interrupt,
-    } = saved.unpack(VERSION)?;
+    } = controller;
     if tdr > 3 || rate > 3 || perpendicular > 0x3F || configure > 0x7F {
         return Err(RestoreError::Value("i82077aa: a register bit that does not exist"));
     }
-    check_phase(&phase)?;
+    check_phase(&phase, waits)?;
     for (drive, slot) in drives.iter().zip(&live.drives) {
         check_drive(drive.as_ref(), slot.as_ref())?;
     }
@@ -115,10 +136,11 @@ pub(super) fn restore(live: &mut I82077aa, saved: &Saved) -> Result<(), RestoreE
             (slot.track, slot.changed) = (track, changed);
         }
     }
+    live.give_up();
     (live.dor, live.tdr, live.rate, live.specify) = (Dor::from_bits(dor), tdr, rate, specify);
     (live.configure, live.pretrk, live.lock) = (Configure::from_bits(configure), pretrk, lock);
     (live.perpendicular, live.eot, live.pcn) = (perpendicular, eot, pcn);
-    (live.seeks, live.phase, live.interrupt) = (seeks, phase, interrupt);
+    (live.seeks, live.phase, live.waits, live.interrupt) = (seeks, phase, waits, interrupt);
     Ok(())
 }
 
@@ -140,13 +162,25 @@ fn check_drive(saved: Option<&DriveV1>, slot: Option<&Drive>) -> Result<(), Rest
     }
 }
 
-fn check_phase(phase: &Phase) -> Result<(), RestoreError> {
+fn check_phase(phase: &Phase, waits: Option<Wait>) -> Result<(), RestoreError> {
     let possible = match phase {
-        Phase::Command(bytes) => bytes.first().is_none_or(|first| bytes.len() < Command::decode(*first).1),
-        Phase::Result(bytes) => (1..=10).contains(&bytes.len()),
-        Phase::Executing(Transfer { buffer, at, drive, .. }) => {
+        Phase::Command(bytes) => {
+            waits.is_none() && bytes.first().is_none_or(|first| bytes.len() < Command::decode(*first).1)
+        }
+        Phase::Result(bytes) => waits.is_none() && (1..=10).contains(&bytes.len()),
+        Phase::Executing(Transfer { kind, buffer, at, drive, .. }) => {
             let requesting = *at < buffer.len() && buffer.len() <= SECTOR;
-            *drive <= 3 && (requesting || (buffer.is_empty() && *at == 0))
+            let turning = buffer.is_empty() && *at == 0;
+            let given = matches!(kind, Kind::Write | Kind::Format)
+                && (1..=SECTOR).contains(&buffer.len())
+                && *at == buffer.len();
+            let possible = match waits {
+                None => requesting || turning,
+                Some(Wait::Sector) => turning,
+                Some(Wait::Given { .. }) => given,
+                Some(Wait::Gone) => turning || given,
+            };
+            *drive <= 3 && possible
         }
     };
     if possible { Ok(()) } else { Err(RestoreError::Value("i82077aa: a phase it is never in")) }

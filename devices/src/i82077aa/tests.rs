@@ -3,15 +3,15 @@ use crate::bench::Bench;
 use crate::disk::{MemoryDisk, SECTOR};
 use emu_core::{Level, Width};
 
-const DOR: u64 = 2;
-const MSR: u64 = 4;
-const FIFO: u64 = 5;
+pub(super) const DOR: u64 = 2;
+pub(super) const MSR: u64 = 4;
+pub(super) const FIFO: u64 = 5;
 /// Drive 0 with its motor on, interrupts and DMA let out.
-const ON: u8 = 0x1C;
-const LONG: Tick = Tick::MILLISECOND.times(10);
+pub(super) const ON: u8 = 0x1C;
+pub(super) const LONG: Tick = Tick::MILLISECOND.times(10);
 
 /// Each sector is filled with its number.
-fn numbered(sectors: u64) -> MemoryDisk {
+pub(super) fn numbered(sectors: u64) -> MemoryDisk {
     MemoryDisk::from_bytes((0..sectors).flat_map(|n| [n as u8; SECTOR]).collect())
 }
 
@@ -24,9 +24,13 @@ fn controller(disk: Option<MemoryDisk>) -> I82077aa {
     chip
 }
 
-/// Out of reset, its four interrupts sensed, 500 kbit/s, DMA mode, drive 0 recalibrated.
 fn bench_with(disk: Option<MemoryDisk>) -> Bench<I82077aa> {
-    let mut bench = Bench::new(controller(disk));
+    set_up(controller(disk))
+}
+
+/// Out of reset, its four interrupts sensed, 500 kbit/s, DMA mode, drive 0 recalibrated.
+pub(super) fn set_up(chip: I82077aa) -> Bench<I82077aa> {
+    let mut bench = Bench::new(chip);
     bench.outb(DOR, 0x08).outb(DOR, ON).expect(IRQ, Level::Low).advance(LONG).expect(IRQ, Level::High);
     for drive in 0..4 {
         assert_eq!(command(&mut bench, &[8]), [0xC0 | drive, 0]);
@@ -51,7 +55,7 @@ fn dir(bench: &mut Bench<I82077aa>) -> u8 {
 }
 
 /// Sends a command; reads the result if there is one at once.
-fn command(bench: &mut Bench<I82077aa>, bytes: &[u8]) -> Vec<u8> {
+pub(super) fn command(bench: &mut Bench<I82077aa>, bytes: &[u8]) -> Vec<u8> {
     for (n, byte) in bytes.iter().enumerate() {
         assert_eq!(bench.inb(MSR) & 0xD0, if n == 0 { 0x80 } else { 0x90 });
         bench.outb(FIFO, *byte);
@@ -59,7 +63,7 @@ fn command(bench: &mut Bench<I82077aa>, bytes: &[u8]) -> Vec<u8> {
     result(bench)
 }
 
-fn result(bench: &mut Bench<I82077aa>) -> Vec<u8> {
+pub(super) fn result(bench: &mut Bench<I82077aa>) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bench.inb(MSR) & 0xF0 == 0xD0 {
         bytes.push(bench.inb(FIFO));
@@ -73,7 +77,7 @@ fn recalibrate(bench: &mut Bench<I82077aa>) {
     assert_eq!(command(bench, &[8]), [0x20, 0]);
 }
 
-fn seek(bench: &mut Bench<I82077aa>, cylinder: u8) {
+pub(super) fn seek(bench: &mut Bench<I82077aa>, cylinder: u8) {
     command(bench, &[0xF, 0, cylinder]);
     assert_eq!(bench.inb(MSR), 0x81, "drive 0 busy");
     bench.advance(LONG).expect(IRQ, Level::High);
@@ -81,7 +85,7 @@ fn seek(bench: &mut Bench<I82077aa>, cylinder: u8) {
 }
 
 /// Plays the 8237A: moves up to `count` bytes to the host, whenever the chip requests.
-fn dma_in(bench: &mut Bench<I82077aa>, count: usize) -> Vec<u8> {
+pub(super) fn dma_in(bench: &mut Bench<I82077aa>, count: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < count {
         bench.advance(LONG);
@@ -94,7 +98,7 @@ fn dma_in(bench: &mut Bench<I82077aa>, count: usize) -> Vec<u8> {
     bytes
 }
 
-fn dma_out(bench: &mut Bench<I82077aa>, bytes: &[u8]) {
+pub(super) fn dma_out(bench: &mut Bench<I82077aa>, bytes: &[u8]) {
     for (n, byte) in bytes.iter().enumerate() {
         bench.advance(LONG);
         let last = (n + 1 == bytes.len()).into();

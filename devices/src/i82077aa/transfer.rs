@@ -3,7 +3,7 @@
 
 use super::command::{Opcode, UnitByte, status};
 use super::medium::{Drive, Medium, Rate};
-use crate::disk::SECTOR;
+use crate::disk::{DiskError, SECTOR};
 use serde::{Deserialize, Serialize};
 
 /// The sector size code of 512 bytes.
@@ -50,7 +50,7 @@ impl End {
         Self { abnormal: true, st1, st2 }
     }
 
-    const MISSING_ADDRESS_MARK: Self = Self::error(status::ST1_MISSING_ADDRESS_MARK, 0);
+    pub(super) const MISSING_ADDRESS_MARK: Self = Self::error(status::ST1_MISSING_ADDRESS_MARK, 0);
     const NO_DATA: Self = Self::error(status::ST1_NO_DATA, 0);
     const DAMAGED: Self = Self::error(status::ST1_DATA_ERROR, status::ST2_DATA_ERROR_IN_DATA);
 }
@@ -62,7 +62,26 @@ pub(super) enum Next {
     Data,
     /// The next sector comes under the head.
     Sector,
+    /// The medium calls when it may be asked again.
+    NotReady,
     End(End),
+}
+
+impl From<End> for Next {
+    fn from(end: End) -> Self {
+        Self::End(end)
+    }
+}
+
+impl From<DiskError> for Next {
+    fn from(why: DiskError) -> Self {
+        match why {
+            DiskError::NotReady => Self::NotReady,
+            DiskError::OutOfRange { .. } | DiskError::ReadOnly | DiskError::Host(_) => {
+                Self::End(End::DAMAGED)
+            }
+        }
+    }
 }
 
 /// A data command in its execution phase.
@@ -157,35 +176,38 @@ impl Transfer {
 
     /// The disk has turned to the next sector. `drive` is the addressed one, if it exists and its motor is on.
     pub(super) fn sector(&mut self, drive: Option<&mut Drive>, rate: Rate) -> Next {
-        self.try_sector(drive, rate).unwrap_or_else(Next::End)
+        self.try_sector(drive, rate).unwrap_or_else(|other| other)
     }
 
-    fn try_sector(&mut self, drive: Option<&mut Drive>, rate: Rate) -> Result<Next, End> {
+    fn try_sector(&mut self, drive: Option<&mut Drive>, rate: Rate) -> Result<Next, Next> {
         // The chip would wait for ever for index pulses that do not come; ending is kinder and drivers know it.
         let (medium, track) = self.under_head(drive, rate).ok_or(End::MISSING_ADDRESS_MARK)?;
         if self.kind.writes_medium() && medium.is_read_only() {
-            return Err(End::error(status::ST1_NOT_WRITABLE, 0));
+            return Err(End::error(status::ST1_NOT_WRITABLE, 0).into());
         }
         match self.kind {
             Kind::ReadId => {
                 (self.c, self.h, self.r, self.n) = (track, self.head.into(), 1, N_512);
-                Err(End::NORMAL)
+                Err(End::NORMAL.into())
             }
-            Kind::Format if self.sectors_left == Some(0) => Err(End::NORMAL),
+            Kind::Format if self.sectors_left == Some(0) => Err(End::NORMAL.into()),
             Kind::Format => Ok(self.request(vec![0; 4])),
             Kind::Write => {
                 self.find(medium, track)?;
                 Ok(self.request(vec![0; SECTOR]))
             }
-            Kind::ReadDeleted if self.skip => self.find(medium, track).map(|_| self.advance(false)),
+            Kind::ReadDeleted if self.skip => {
+                self.find(medium, track)?;
+                Ok(self.advance(false))
+            }
             Kind::Read | Kind::ReadDeleted | Kind::ReadTrack => {
                 let lba = self.find(medium, track)?;
-                let bytes = medium.read(lba).map_err(|_| End::DAMAGED)?;
+                let bytes = medium.read(lba)?;
                 Ok(self.request(bytes.to_vec()))
             }
             Kind::Verify => {
                 let lba = self.find(medium, track)?;
-                medium.read(lba).map_err(|_| End::DAMAGED)?;
+                medium.read(lba)?;
                 Ok(self.advance(false))
             }
         }
@@ -208,33 +230,40 @@ impl Transfer {
         here.filter(|_| self.h == u8::from(self.head) && self.n == N_512).ok_or(End::NO_DATA)
     }
 
-    /// The host has moved all of the buffer, or said terminal count.
+    /// The host has moved all of the buffer, or said terminal count. If the medium is not ready with it, it stays.
     pub(super) fn moved(&mut self, drive: Option<&mut Drive>, rate: Rate, terminal_count: bool) -> Next {
         let buffer = std::mem::take(&mut self.buffer);
-        self.at = 0;
         let written = match self.kind {
             Kind::Write => self.write_sector(&buffer, drive, rate),
             Kind::Format => self.format_sector(&buffer, drive, rate),
             Kind::Read | Kind::ReadDeleted | Kind::ReadTrack | Kind::Verify | Kind::ReadId => Ok(()),
         };
-        written.map_or_else(Next::End, |()| self.advance(terminal_count))
+        self.at = 0;
+        match written {
+            Ok(()) => self.advance(terminal_count),
+            Err(Next::NotReady) => {
+                (self.at, self.buffer) = (buffer.len(), buffer);
+                Next::NotReady
+            }
+            Err(other) => other,
+        }
     }
 
     /// Writes a sector; bytes that the host did not give are zero (82077AA, "WRITE DATA").
-    fn write_sector(&self, buffer: &[u8], drive: Option<&mut Drive>, rate: Rate) -> Result<(), End> {
+    fn write_sector(&self, buffer: &[u8], drive: Option<&mut Drive>, rate: Rate) -> Result<(), Next> {
         let (medium, track) = self.under_head(drive, rate).ok_or(End::MISSING_ADDRESS_MARK)?;
         let lba = self.find(medium, track)?;
         let bytes = buffer.try_into().map_err(|_| End::DAMAGED)?;
-        medium.write(lba, bytes).map_err(|_| End::DAMAGED)
+        Ok(medium.write(lba, bytes)?)
     }
 
     /// Fills the sector whose ID the host gave. An image has no room for odd IDs: those are lost.
-    fn format_sector(&self, id: &[u8], drive: Option<&mut Drive>, rate: Rate) -> Result<(), End> {
+    fn format_sector(&self, id: &[u8], drive: Option<&mut Drive>, rate: Rate) -> Result<(), Next> {
         let (medium, track) = self.under_head(drive, rate).ok_or(End::MISSING_ADDRESS_MARK)?;
         let &[c, h, r, n] = id else { return Ok(()) };
         let ours = c == track && h == u8::from(self.head) && n == N_512;
         match medium.lba(track, self.head.into(), r).filter(|_| ours) {
-            Some(lba) => medium.write(lba, &[self.fill; SECTOR]).map_err(|_| End::DAMAGED),
+            Some(lba) => Ok(medium.write(lba, &[self.fill; SECTOR])?),
             None => Ok(()),
         }
     }

@@ -474,13 +474,13 @@ impl AtaDevice for AtaDisk {
     }
 
     fn move_dma(&mut self, bytes: u64, memory: &mut dyn FnMut(&mut [u8])) -> Moved {
-        let Activity::Dma { to_memory, mut run } = self.activity else { return Moved::Nothing };
+        let Activity::Dma { to_memory, mut run } = self.activity else { return Moved::Until(0) };
         let moved = self.move_run(to_memory, &mut run, bytes, memory);
         self.activity = Activity::Dma { to_memory, run };
         match moved {
             Err(DiskError::NotReady) => {
                 self.waits = true;
-                return Moved::Nothing;
+                return Moved::Until(0);
             }
             Err(why) => self.fail_at(&why, !to_memory, run),
             Ok(()) if run.left == 0 => self.finish(run, !to_memory),

@@ -59,6 +59,8 @@ pub(super) struct BusMaster {
     pub(super) status: Status,
     /// BMIDTP: where the descriptor table is.
     pub(super) table: u32,
+    /// Bytes along the table that have moved, while a device waits in the middle of a transfer.
+    pub(super) moved: u32,
 }
 
 impl BusMaster {
@@ -78,7 +80,7 @@ impl BusMaster {
             n @ 4..8 => {
                 let mut bytes = self.table.to_le_bytes();
                 bytes[n as usize - 4] = value;
-                self.table = u32::from_le_bytes(bytes) & !3;
+                (self.table, self.moved) = (u32::from_le_bytes(bytes) & !3, 0);
             }
             _ => {}
         }
@@ -88,6 +90,7 @@ impl BusMaster {
     fn write_command(&mut self, command: Command) {
         if command.start() != self.command.start() {
             self.status.set_active(command.start());
+            self.moved = 0;
         }
         self.command = command;
     }
@@ -100,9 +103,9 @@ impl BusMaster {
         self.status.set_capable(value.capable());
     }
 
-    /// Reads as many descriptors as `bytes` bytes need.
+    /// Reads as many descriptors as `bytes` bytes need, behind those that have moved.
     pub(super) fn table(&self, memory: &MemoryMap, bytes: u64) -> Table {
-        let mut table = Table::default();
+        let (mut table, mut before) = (Table::default(), u64::from(self.moved));
         for n in 0..TABLE_MAX {
             let left = bytes - table.bytes;
             // The table does not cross a 64 KiB boundary: its low half wraps.
@@ -114,8 +117,11 @@ impl BusMaster {
                 len => u64::from(len),
             };
             let last = count & 0x8000_0000 != 0;
+            let passed = len.min(before);
+            before -= passed;
+            let (gpa, len) = (u64::from(base & !1) + passed, len - passed);
             let used = len.min(left);
-            table.segments.push(Segment { gpa: (base & !1).into(), len: used as usize });
+            table.segments.push(Segment { gpa, len: used as usize });
             table.bytes += used;
             table.is_used_up = last && len <= left;
             if last || table.bytes == bytes {

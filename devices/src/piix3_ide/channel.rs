@@ -167,6 +167,7 @@ impl Channel {
     }
 
     fn command(&mut self, code: u8) {
+        self.bus_master.moved = 0;
         if code == EXECUTE_DEVICE_DIAGNOSTIC {
             self.software_reset();
             if let Some(device) = self.selected_mut() {
@@ -208,8 +209,16 @@ impl Channel {
         });
         // 82371SB, "BMISTA": active is cleared by the last transfer of a region marked as the end of the table. A
         // table too short for the device's wish leaves it waiting.
-        if moved != Moved::Nothing && (is_used_up || moved == Moved::Some) {
-            bus_master.status.set_active(false);
+        match moved {
+            Moved::Until(bytes) => {
+                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+                bus_master.moved = bus_master.moved.saturating_add(bytes);
+            }
+            Moved::Some | Moved::All => {
+                bus_master.moved = 0;
+                let is_active = moved == Moved::All && !is_used_up;
+                bus_master.status.set_active(is_active);
+            }
         }
     }
 }

@@ -98,8 +98,8 @@ pub(super) trait AtaDevice {
 /// What came of a wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moved {
-    /// The medium is not ready.
-    Nothing,
+    /// So many bytes; the medium is not ready with the rest.
+    Until(u64),
     /// As much as the bus master was ready for; more is wanted.
     Some,
     /// The command has ended.

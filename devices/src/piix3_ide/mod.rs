@@ -2,7 +2,8 @@
 //!
 //! Follows Intel "82371FB (PIIX) and 82371SB (PIIX3) PCI ISA IDE Xcelerator" and ATA/ATAPI-6 (T13/1410D). PIO and
 //! bus-master DMA (multiword; the PIIX3 has no Ultra DMA). A drive is seen busy while it waits for the bus master, or for a
-//! disk that works in the background (see [`Disk`]); all else ends at once. Discs are read in place. Left out: SMART, security, and the timing that IDETIM sets.
+//! disk or disc that works in the background (see [`Disk`]); all else ends at once. Left out: SMART, security, and the
+//! timing that IDETIM sets.
 
 mod ata_disk;
 mod ata_identify;

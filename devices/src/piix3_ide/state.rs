@@ -1,5 +1,5 @@
-//! Saved state of the function, version 3. A disk is not part of it, only its size. Version 2 had the same shape, but no
-//! [`Activity::Step`].
+//! Saved state of the function, version 4. A disk is not part of it, only its size. Version 3 had no bus master in the
+//! middle of a transfer, version 2 no [`Activity::Step`] either.
 
 use super::ata_disk::{Activity, AtaDisk, MULTIPLE_MAX, Run, Step};
 use super::bus_master::{self, BusMaster};
@@ -14,7 +14,8 @@ use crate::disk::SECTOR;
 use emu_core::{RestoreError, Saved};
 use serde::{Deserialize, Serialize};
 
-const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION_3: u32 = 3;
 const VERSION_2: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
@@ -79,6 +80,28 @@ pub(super) struct IdeV2 {
     pub(super) channels: [ChannelV2; 2],
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelV4 {
+    pub(super) channel: ChannelV2,
+    /// Bytes along the table.
+    pub(super) bus_master_moved: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdeV4 {
+    pub(super) config: Bytes,
+    pub(super) channels: [ChannelV4; 2],
+}
+
+impl From<IdeV2> for IdeV4 {
+    fn from(saved: IdeV2) -> Self {
+        let IdeV2 { config, channels } = saved;
+        Self { config, channels: channels.map(|channel| ChannelV4 { channel, bus_master_moved: 0 }) }
+    }
+}
+
 impl From<&Drive> for DriveV2 {
     fn from(live: &Drive) -> Self {
         match live {
@@ -118,11 +141,11 @@ impl From<&AtaDisk> for DiskV2 {
     }
 }
 
-impl From<&Channel> for ChannelV2 {
+impl From<&Channel> for ChannelV4 {
     fn from(live: &Channel) -> Self {
         let Channel { drives: [first, other], second, control, bus_master, intrq } = live;
-        let BusMaster { command, status, table } = bus_master;
-        Self {
+        let BusMaster { command, status, table, moved } = bus_master;
+        let channel = ChannelV2 {
             drives: [first, other].map(|drive| drive.as_ref().map(DriveV2::from)),
             second: *second,
             control: control.into_bits(),
@@ -130,27 +153,28 @@ impl From<&Channel> for ChannelV2 {
             bus_master_status: status.into_bits(),
             bus_master_table: *table,
             intrq: *intrq,
-        }
+        };
+        Self { channel, bus_master_moved: *moved }
     }
 }
 
 pub(super) fn save(live: &Piix3Ide) -> Saved {
     let Piix3Ide { config, channels: [first, second] } = live;
-    Saved::pack(VERSION, &IdeV2 { config: Bytes(config.save()), channels: [first.into(), second.into()] })
+    Saved::pack(VERSION, &IdeV4 { config: Bytes(config.save()), channels: [first.into(), second.into()] })
 }
 
 /// Takes everything over but the disks, which must be the same size.
 pub(super) fn restore(live: &mut Piix3Ide, saved: &Saved) -> Result<(), RestoreError> {
     let is_first_version = saved.version == state_v1::VERSION;
-    let IdeV2 { config, channels } = match saved.version {
-        state_v1::VERSION => saved.unpack::<IdeV1>(state_v1::VERSION)?.into(),
-        VERSION_2 => saved.unpack(VERSION_2)?,
+    let IdeV4 { config, channels } = match saved.version {
+        state_v1::VERSION => IdeV2::from(saved.unpack::<IdeV1>(state_v1::VERSION)?).into(),
+        version @ (VERSION_2 | VERSION_3) => saved.unpack::<IdeV2>(version)?.into(),
         _ => saved.unpack(VERSION)?,
     };
     let config = live.config.restored(&config.0)?;
     for (saved, live) in channels.iter().zip(&live.channels) {
-        check_channel(saved)?;
-        for (saved, live) in saved.drives.iter().zip(&live.drives) {
+        check_channel(&saved.channel)?;
+        for (saved, live) in saved.channel.drives.iter().zip(&live.drives) {
             // The machines of version 1 had no CD-ROM drive: theirs is taken off the cable.
             if !(is_first_version && saved.is_none() && matches!(live, Some(Drive::CdRom(_)))) {
                 check_drive(saved.as_ref(), live.as_ref())?;
@@ -233,9 +257,10 @@ fn is_possible_buffer(buffer: &[u8], at: usize) -> bool {
     whole && at < buffer.len() && at.is_multiple_of(2)
 }
 
-fn take_channel(live: &mut Channel, saved: ChannelV2) {
+fn take_channel(live: &mut Channel, saved: ChannelV4) {
+    let ChannelV4 { channel, bus_master_moved } = saved;
     let ChannelV2 { drives, second, control, bus_master_command, bus_master_status, bus_master_table, intrq } =
-        saved;
+        channel;
     for (saved, live) in drives.into_iter().zip(&mut live.drives) {
         match (saved, &mut *live) {
             (Some(DriveV2::Disk(saved)), Some(Drive::Disk(live))) => take_disk(live, saved),
@@ -249,6 +274,7 @@ fn take_channel(live: &mut Channel, saved: ChannelV2) {
         command: bus_master::Command::from_bits(bus_master_command),
         status: bus_master::Status::from_bits(bus_master_status),
         table: bus_master_table,
+        moved: bus_master_moved,
     };
 }
 

@@ -9,11 +9,11 @@ use crate::disk::MemoryDisk;
 use crate::lazy_disk::LazyDisk;
 use emu_core::{DiskController, Level};
 
-const READY_EVENT: HostEvent = HostEvent::DiskReady(DiskController::Ide);
+pub(super) const READY_EVENT: HostEvent = HostEvent::DiskReady(DiskController::Ide);
 
 /// What a controller does with its disk and with what is saved while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
+pub(super) enum Manner {
     AtOnce,
     Later,
     /// Later, and in the meantime saved and restored.
@@ -31,7 +31,7 @@ fn bench(disk: MemoryDisk, manner: Manner) -> Bench<Piix3Ide> {
 }
 
 /// Waits until the drive is no longer busy; how often the disk had to call.
-fn wait(bench: &mut Bench<Piix3Ide>, manner: Manner) -> u32 {
+pub(super) fn wait(bench: &mut Bench<Piix3Ide>, manner: Manner) -> u32 {
     let mut calls = 0;
     while alternate(bench) & 0x80 != 0 {
         assert_eq!(bench.inb(STATUS) & 0x88, 0x80, "looking at it does not make it ready");
@@ -52,17 +52,24 @@ fn wait(bench: &mut Bench<Piix3Ide>, manner: Manner) -> u32 {
 }
 
 /// The level of the interrupt, the status that takes it back, and the error register.
-fn end(bench: &mut Bench<Piix3Ide>) -> (Level, u8, u8) {
+pub(super) fn end(bench: &mut Bench<Piix3Ide>) -> (Level, u8, u8) {
     (bench.level(IRQ14), bench.inb(STATUS), bench.inb(1))
 }
 
-/// Runs a script against a disk that is ready and ones that are not: all see the same.
 fn same<R: PartialEq + std::fmt::Debug>(
     disk: impl Fn() -> MemoryDisk,
     script: impl Fn(&mut Bench<Piix3Ide>, &mut dyn FnMut(&mut Bench<Piix3Ide>)) -> R,
 ) {
+    same_with(|manner| bench(disk(), manner), script);
+}
+
+/// Runs a script against a medium that is ready and ones that are not: all see the same.
+pub(super) fn same_with<R: PartialEq + std::fmt::Debug>(
+    bench: impl Fn(Manner) -> Bench<Piix3Ide>,
+    script: impl Fn(&mut Bench<Piix3Ide>, &mut dyn FnMut(&mut Bench<Piix3Ide>)) -> R,
+) {
     let outcome = |manner| {
-        let (mut bench, mut calls) = (bench(disk(), manner), 0);
+        let (mut bench, mut calls) = (bench(manner), 0);
         let seen = script(&mut bench, &mut |bench| calls += wait(bench, manner));
         assert_eq!(calls == 0, manner == Manner::AtOnce, "{manner:?}");
         seen

@@ -328,11 +328,13 @@ fn lost() -> DiskError {
 }
 
 impl Drop for BackgroundDisk {
-    /// What the guest has written reaches the file before the machine is gone.
+    /// What the guest has written reaches the file before the machine is gone. Nobody waits for one that is only read.
     fn drop(&mut self) {
         if let Some(Thread { tasks, finished: _open_until_the_end, handle }) = self.thread.take() {
             drop(tasks);
-            let _a_panic_there_was_told_there = handle.join();
+            if !self.read_only {
+                let _a_panic_there_was_told_there = handle.join();
+            }
         }
     }
 }
@@ -406,7 +408,7 @@ mod tests {
         }
 
         fn is_read_only(&self) -> bool {
-            false
+            self.0.is_read_only()
         }
     }
 
@@ -416,6 +418,18 @@ mod tests {
         let (call, calls) = mpsc::channel();
         let call = move || call.send(()).expect("the test waits");
         (BackgroundDisk::new(Box::new(Slow(disk, may_go)), call), go, calls)
+    }
+
+    #[test]
+    fn a_disk_that_is_only_read_may_go_at_once() {
+        let (mut disk, go, calls) = slow(MemoryDisk::zeroed(4).read_only());
+        go.send(()).unwrap();
+        assert_eq!(disk.read(0, &mut [0; SECTOR]), Ok(()), "the first is done in place");
+        assert_eq!(disk.read(1, &mut [0; SECTOR]), Err(DiskError::NotReady));
+        drop(disk);
+        assert_eq!(calls.try_recv(), Err(TryRecvError::Empty), "the thread is still at it");
+        go.send(()).unwrap();
+        assert!(calls.recv().is_err(), "and ends without a call");
     }
 
     #[test]

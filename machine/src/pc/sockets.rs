@@ -56,7 +56,7 @@ pub(crate) fn chips(
         Box::new(I8042::new()),
         Box::new(Port92::new()),
         Box::new(Ns16550a::new(0)),
-        Box::new(floppy_controller(config)?),
+        Box::new(floppy_controller(config, handle)?),
         Box::new(Debugcon::new()),
         Box::new(IsaDebugExit::new()),
         Box::new(fw_cfg(config, layout)),
@@ -71,8 +71,8 @@ pub(crate) fn chips(
     Ok(chips)
 }
 
-/// A hard disk behind `controller`. Where time is the host's it may work in the background.
-fn hard_disk(
+/// A medium behind `controller`. Where time is the host's it may work in the background.
+pub(crate) fn medium(
     disk: Box<dyn Disk>,
     controller: DiskController,
     time: TimeMode,
@@ -94,7 +94,7 @@ fn virtio_disks(config: &mut MachineConfig, handle: &Handle) -> Result<Vec<Box<d
         return Err(ConfigError::VirtioDisks(disks.len()));
     }
     let chip = |(number, (name, disk))| {
-        let disk = hard_disk(disk, DiskController::Virtio(number), config.time, handle);
+        let disk = medium(disk, DiskController::Virtio(number), config.time, handle);
         Box::new(VirtioPci::block(name, disk)) as Box<dyn Device>
     };
     Ok((0..).zip(VIRTIO_DISKS.into_iter().zip(disks)).map(chip).collect())
@@ -111,9 +111,10 @@ fn lapic_features(model: u8) -> lapic::Features {
 
 /// The disks, and a CD-ROM drive if they leave a place for it: if it can be, it has a cable of its own.
 fn ide_units(config: &mut MachineConfig, handle: &Handle) -> Result<[Option<Unit>; 4], ConfigError> {
-    let hard_disk = |disk| Unit::Disk(hard_disk(disk, DiskController::Ide, config.time, handle));
-    let mut units = std::mem::take(&mut config.disks).map(|disk| disk.map(hard_disk));
-    let disc = config.cdrom.take();
+    let time = config.time;
+    let medium = |disk| medium(disk, DiskController::Ide, time, handle);
+    let mut units = std::mem::take(&mut config.disks).map(|disk| disk.map(|disk| Unit::Disk(medium(disk))));
+    let disc = config.cdrom.take().map(medium);
     match [2, 3, 1, 0].into_iter().find(|place: &usize| units[*place].is_none()) {
         Some(place) => units[place] = Some(Unit::CdRom(disc)),
         None if disc.is_some() => return Err(ConfigError::NoPlaceForCdRom),
@@ -123,7 +124,7 @@ fn ide_units(config: &mut MachineConfig, handle: &Handle) -> Result<[Option<Unit
 }
 
 /// Drive A is always there; drive B if it has a diskette. A drive is of the kind that its first diskette needs.
-fn floppy_controller(config: &mut MachineConfig) -> Result<I82077aa, ConfigError> {
+fn floppy_controller(config: &mut MachineConfig, handle: &Handle) -> Result<I82077aa, ConfigError> {
     let [a, b] = std::mem::take(&mut config.floppies);
     let kind = |sectors| DriveType::for_image(sectors).ok_or(ConfigError::Diskette(sectors));
     let kinds = [
@@ -134,6 +135,7 @@ fn floppy_controller(config: &mut MachineConfig) -> Result<I82077aa, ConfigError
     for (drive, disk) in [a, b].into_iter().enumerate() {
         if let Some(disk) = disk {
             let sectors = disk.sectors();
+            let disk = medium(disk, DiskController::Floppy, config.time, handle);
             controller.insert(drive, disk).map_err(|_| ConfigError::Diskette(sectors))?;
         }
     }
@@ -180,7 +182,7 @@ pub(crate) fn init_local_apic(board: &mut Board) {
 /// Has every controller that waits for a disk ask it again, as after a restore.
 pub(crate) fn disks_are_ready() -> impl Iterator<Item = HostEvent> {
     let virtio = (0..).zip(VIRTIO_DISKS).map(|(number, _)| DiskController::Virtio(number));
-    std::iter::once(DiskController::Ide).chain(virtio).map(HostEvent::DiskReady)
+    [DiskController::Ide, DiskController::Floppy].into_iter().chain(virtio).map(HostEvent::DiskReady)
 }
 
 pub(crate) fn text_screen(board: &mut Board) -> Option<TextScreen> {

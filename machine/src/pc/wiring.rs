@@ -193,6 +193,7 @@ fn host(event: &HostEvent) -> &'static str {
         HostEvent::PowerButton => PM,
         HostEvent::WallClock(_) => RTC,
         HostEvent::DiskReady(DiskController::Ide) => IDE,
+        HostEvent::DiskReady(DiskController::Floppy) => FLOPPY,
         HostEvent::DiskReady(DiskController::Virtio(number)) => {
             VIRTIO_DISKS.get(usize::from(*number)).copied().unwrap_or_default()
         }

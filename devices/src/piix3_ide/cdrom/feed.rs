@@ -1,8 +1,7 @@
 //! Bytes on their way to the host: those at hand, and blocks of the disc that follow.
 
 use super::sector::Parts;
-use super::sense::Sense;
-use super::tray::Tray;
+use super::tray::{ReadError, Tray};
 use serde::{Deserialize, Serialize};
 
 /// The most blocks one command may ask for: what a host can wait for without noticing.
@@ -37,8 +36,8 @@ impl Feed {
         (self.at_hand.len() - self.at) as u64 + u64::from(self.blocks) * self.parts.len() as u64
     }
 
-    /// Reads from the disc until `bytes` bytes are at hand.
-    pub(super) fn stock(&mut self, bytes: usize, tray: &mut Tray) -> Result<(), Sense> {
+    /// Reads from the disc until `bytes` bytes are at hand. What has come stays, also if the disc is not ready with more.
+    pub(super) fn stock(&mut self, bytes: usize, tray: &mut Tray) -> Result<(), ReadError> {
         if self.at_hand.len() - self.at < bytes {
             self.at_hand.drain(..self.at);
             self.at = 0;
@@ -68,21 +67,24 @@ impl Feed {
         self.blocks > 0
     }
 
-    /// Calls `memory` with the next `bytes` bytes, piece by piece.
+    /// Calls `memory` with the next `bytes` bytes, piece by piece. How many have moved, and why no more.
     pub(super) fn move_to(
         &mut self,
         bytes: u64,
         tray: &mut Tray,
         memory: &mut dyn FnMut(&mut [u8]),
-    ) -> Result<(), Sense> {
-        let mut budget = bytes.min(self.left());
-        while budget > 0 {
-            self.stock(1, tray)?;
-            let piece = self.take(usize::try_from(budget).unwrap_or(usize::MAX));
-            budget -= piece.len() as u64;
+    ) -> (u64, Result<(), ReadError>) {
+        let bytes = bytes.min(self.left());
+        let mut moved = 0;
+        while moved < bytes {
+            if let Err(why) = self.stock(1, tray) {
+                return (moved, Err(why));
+            }
+            let piece = self.take(usize::try_from(bytes - moved).unwrap_or(usize::MAX));
+            moved += piece.len() as u64;
             memory(piece);
         }
-        Ok(())
+        (moved, Ok(()))
     }
 
     /// Whether a saved one can have been: with `block` bytes at hand.

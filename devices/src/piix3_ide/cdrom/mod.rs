@@ -17,6 +17,8 @@ mod table_of_contents;
 #[cfg(test)]
 mod tests;
 mod tray;
+#[cfg(test)]
+mod waiting;
 
 pub(super) use state::CdRomV2;
 
@@ -31,7 +33,7 @@ use mode_pages::ModePages;
 use packet::{PACKET, Packet};
 use sense::Sense;
 use serde::{Deserialize, Serialize};
-use tray::{Event, Tray};
+use tray::{Event, ReadError, Tray};
 
 /// The Interrupt Reason register, in the place of Sector Count.
 #[bitfield(u8)]
@@ -87,6 +89,11 @@ enum Activity {
         list: Vec<u8>,
         len: usize,
     },
+    /// Waiting for the disc with the next DRQ block.
+    Fetch {
+        feed: Feed,
+        limit: u16,
+    },
 }
 
 pub(super) struct CdRom {
@@ -95,6 +102,8 @@ pub(super) struct CdRom {
     tray: Tray,
     front: Front,
     activity: Activity,
+    /// The disc was not ready for the bus master, and has not called since.
+    waits: bool,
     /// DRDY: not after a reset, until a command has been taken.
     ready: bool,
     transfer_mode: u8,
@@ -121,6 +130,7 @@ impl CdRom {
             tray: Tray::new(disc),
             front: Front::new(),
             activity: Activity::Idle,
+            waits: false,
             ready: false,
             transfer_mode: *XFER_PIO.start(),
             standby: false,
@@ -151,6 +161,7 @@ impl CdRom {
         }
         // What is on its way from the disc is lost.
         if self.is_reading_disc() {
+            self.give_up();
             self.check_condition(Sense::UNRECOVERED_READ_ERROR);
         }
         Ok(())
@@ -158,13 +169,21 @@ impl CdRom {
 
     fn is_reading_disc(&self) -> bool {
         match &self.activity {
-            Activity::DataIn { feed, .. } | Activity::DmaIn { feed } => feed.reads_disc(),
+            Activity::DataIn { feed, .. } | Activity::DmaIn { feed } | Activity::Fetch { feed, .. } => {
+                feed.reads_disc()
+            }
             Activity::Idle
             | Activity::Packet { .. }
             | Activity::Identify { .. }
             | Activity::DataOut { .. }
             | Activity::DmaOut { .. } => false,
         }
+    }
+
+    /// What the disc is not ready with is no longer wanted.
+    fn give_up(&mut self) {
+        self.tray.give_up();
+        self.waits = false;
     }
 
     fn done(&mut self) {
@@ -234,8 +253,10 @@ impl CdRom {
 
     fn next_block_in(&mut self, mut feed: Feed, limit: u16) {
         let block = block_size(feed.left(), limit);
-        if let Err(sense) = feed.stock(block, &mut self.tray) {
-            return self.check_condition(sense);
+        match feed.stock(block, &mut self.tray) {
+            Ok(()) => {}
+            Err(ReadError::NotReady) => return self.activity = Activity::Fetch { feed, limit },
+            Err(ReadError::Refused(sense)) => return self.check_condition(sense),
         }
         self.set_byte_count(block);
         self.set_reason(REASON_TO_HOST);
@@ -304,7 +325,9 @@ impl AtaDevice for CdRom {
             | Activity::DataIn { .. }
             | Activity::Identify { .. }
             | Activity::DataOut { .. } => status.with_drq(true),
-            Activity::DmaIn { .. } | Activity::DmaOut { .. } => status.with_bsy(true),
+            Activity::DmaIn { .. } | Activity::DmaOut { .. } | Activity::Fetch { .. } => {
+                status.with_bsy(true)
+            }
         }
     }
 
@@ -317,6 +340,7 @@ impl AtaDevice for CdRom {
 
     /// ATA/ATAPI-6, 9.1-9.2: a packet device is not ready (DRDY) until it has taken a command.
     fn software_reset(&mut self) {
+        self.give_up();
         self.activity = Activity::Idle;
         (self.ready, self.standby) = (false, false);
         self.front.reset();
@@ -380,7 +404,8 @@ impl AtaDevice for CdRom {
             | Activity::Packet { .. }
             | Activity::DataOut { .. }
             | Activity::DmaIn { .. }
-            | Activity::DmaOut { .. } => 0xFFFF,
+            | Activity::DmaOut { .. }
+            | Activity::Fetch { .. } => 0xFFFF,
         }
     }
 
@@ -410,13 +435,14 @@ impl AtaDevice for CdRom {
             | Activity::DataIn { .. }
             | Activity::Identify { .. }
             | Activity::DmaIn { .. }
-            | Activity::DmaOut { .. } => {}
+            | Activity::DmaOut { .. }
+            | Activity::Fetch { .. } => {}
         }
     }
 
     fn wish(&self) -> Option<Wish> {
         match &self.activity {
-            Activity::DmaIn { feed } => Some(Wish { to_memory: true, bytes: feed.left() }),
+            Activity::DmaIn { feed } if !self.waits => Some(Wish { to_memory: true, bytes: feed.left() }),
             Activity::DmaOut { list, len } => {
                 Some(Wish { to_memory: false, bytes: (len - list.len()) as u64 })
             }
@@ -424,16 +450,22 @@ impl AtaDevice for CdRom {
             | Activity::Packet { .. }
             | Activity::DataIn { .. }
             | Activity::Identify { .. }
-            | Activity::DataOut { .. } => None,
+            | Activity::DataOut { .. }
+            | Activity::DmaIn { .. }
+            | Activity::Fetch { .. } => None,
         }
     }
 
     fn move_dma(&mut self, bytes: u64, memory: &mut dyn FnMut(&mut [u8])) -> Moved {
         match &mut self.activity {
             Activity::DmaIn { feed } => match feed.move_to(bytes, &mut self.tray, memory) {
-                Err(sense) => self.check_condition(sense),
-                Ok(()) if feed.left() == 0 => self.end(Ok(())),
-                Ok(()) => return Moved::Some,
+                (moved, Err(ReadError::NotReady)) => {
+                    self.waits = true;
+                    return Moved::Until(moved);
+                }
+                (_, Err(ReadError::Refused(sense))) => self.check_condition(sense),
+                (_, Ok(())) if feed.left() == 0 => self.end(Ok(())),
+                (_, Ok(())) => return Moved::Some,
             },
             Activity::DmaOut { list, len } => {
                 let (from, len) = (list.len(), *len);
@@ -450,11 +482,17 @@ impl AtaDevice for CdRom {
             | Activity::Packet { .. }
             | Activity::DataIn { .. }
             | Activity::Identify { .. }
-            | Activity::DataOut { .. } => return Moved::Some,
+            | Activity::DataOut { .. }
+            | Activity::Fetch { .. } => return Moved::Some,
         }
         Moved::All
     }
 
-    /// Discs are read in place.
-    fn ready(&mut self) {}
+    fn ready(&mut self) {
+        self.waits = false;
+        if let Activity::Fetch { feed, limit } = &mut self.activity {
+            let (feed, limit) = (feed.rest(), *limit);
+            self.next_block_in(feed, limit);
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Saved state of the CD-ROM drive, as of version 2 of the function. A disc is not part of it, only its size.
+//! Saved state of the CD-ROM drive, as of version 2 of the function; before version 4 it had no [`Activity::Fetch`]. A
+//! disc is not part of it, only its size.
 
 use super::mode_pages::ModePages;
 use super::packet::PACKET;
@@ -37,6 +38,7 @@ impl From<&CdRom> for CdRomV2 {
             tray: Tray { disc, open, locked, event, changed },
             front,
             activity,
+            waits: _, // a restored drive asks the disc anew
             ready,
             transfer_mode,
             standby,
@@ -96,6 +98,7 @@ impl CdRomV2 {
             error_recovery,
             audio_control,
         } = self;
+        live.give_up();
         (live.tray.open, live.tray.locked) = (open, locked);
         (live.tray.event, live.tray.changed) = (event, changed);
         (live.front, live.activity, live.ready) = (front.into(), activity, ready);
@@ -122,5 +125,6 @@ fn is_possible(activity: &Activity) -> bool {
         }
         Activity::DmaIn { feed } => feed.is_possible(0) && feed.left() > 0,
         Activity::DmaOut { list, len } => list.len() < *len && *len <= usize::from(u16::MAX),
+        Activity::Fetch { feed, limit } => *limit >= 2 && feed.is_possible(0) && feed.reads_disc(),
     }
 }

@@ -6,13 +6,13 @@ use crate::piix3_ide::tests::{
 use crate::piix3_ide::{CdRomError, IRQ14, Piix3Ide, Unit};
 use emu_core::{Device, Level, Width};
 
-const BLOCKS: u32 = 200;
-const GOOD: u8 = 0x50;
-const DRQ: u8 = 0x58;
-const CHECK: u8 = 0x51;
+pub(super) const BLOCKS: u32 = 200;
+pub(super) const GOOD: u8 = 0x50;
+pub(super) const DRQ: u8 = 0x58;
+pub(super) const CHECK: u8 = 0x51;
 
 /// Each byte of a block is the block's number.
-fn disc(blocks: u32) -> MemoryDisk {
+pub(super) fn disc(blocks: u32) -> MemoryDisk {
     MemoryDisk::from_bytes((0..blocks).flat_map(|n| [n as u8; 2048]).collect())
 }
 
@@ -25,9 +25,13 @@ fn loaded() -> Piix3Ide {
     drive(Some(disc(BLOCKS)))
 }
 
-/// A drive that has told of its reset.
 fn bench_with(disc: Option<MemoryDisk>) -> Bench<Piix3Ide> {
-    let mut bench = enabled(drive(disc));
+    told(drive(disc))
+}
+
+/// A drive that has told of its reset.
+pub(super) fn told(ide: Piix3Ide) -> Bench<Piix3Ide> {
+    let mut bench = enabled(ide);
     packet(&mut bench, &[0], 0);
     assert_eq!(sense(&mut bench), [6, 0x29, 0]);
     bench
@@ -42,7 +46,7 @@ fn packet(bench: &mut Bench<Piix3Ide>, bytes: &[u8], limit: u16) {
     start(bench, bytes, limit, 0);
 }
 
-fn start(bench: &mut Bench<Piix3Ide>, bytes: &[u8], limit: u16, features: u8) {
+pub(super) fn start(bench: &mut Bench<Piix3Ide>, bytes: &[u8], limit: u16, features: u8) {
     let [low, high] = limit.to_le_bytes();
     bench.outb(6, 0xA0).outb(1, features).outb(4, low).outb(5, high).outb(7, 0xA0);
     assert_eq!((alternate(bench) & 0x89, bench.inb(2) & 7), (0x08, 1), "wants a packet");
@@ -74,7 +78,7 @@ fn data(bench: &mut Bench<Piix3Ide>) -> (Vec<Vec<u8>>, u8) {
     }
 }
 
-fn reply(bench: &mut Bench<Piix3Ide>, bytes: &[u8]) -> Vec<u8> {
+pub(super) fn reply(bench: &mut Bench<Piix3Ide>, bytes: &[u8]) -> Vec<u8> {
     packet(bench, bytes, 0xFFFE);
     let (blocks, status) = data(bench);
     assert_eq!(status, GOOD, "{bytes:x?}");
@@ -82,20 +86,20 @@ fn reply(bench: &mut Bench<Piix3Ide>, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn refused(bench: &mut Bench<Piix3Ide>, bytes: &[u8], with: [u8; 3]) {
+pub(super) fn refused(bench: &mut Bench<Piix3Ide>, bytes: &[u8], with: [u8; 3]) {
     packet(bench, bytes, 0xFFFE);
     assert_eq!(data(bench), (vec![], CHECK));
     assert_eq!(bench.inb(1) >> 4, with[0]);
     assert_eq!(sense(bench), with);
 }
 
-fn sense(bench: &mut Bench<Piix3Ide>) -> [u8; 3] {
+pub(super) fn sense(bench: &mut Bench<Piix3Ide>) -> [u8; 3] {
     let bytes = reply(bench, &[3, 0, 0, 0, 18]);
     assert_eq!((bytes.len(), bytes[0], bytes[7]), (18, 0x70, 10));
     [bytes[2], bytes[12], bytes[13]]
 }
 
-fn read_10(lba: u32, count: u16) -> [u8; 10] {
+pub(super) fn read_10(lba: u32, count: u16) -> [u8; 10] {
     let ([a, b, c, d], [h, l]) = (lba.to_be_bytes(), count.to_be_bytes());
     [0x28, 0, a, b, c, d, 0, h, l, 0]
 }

@@ -2,7 +2,7 @@
 
 use super::sector::{DATA, Parts};
 use super::sense::Sense;
-use crate::disk::{Disk, SECTOR};
+use crate::disk::{Disk, DiskError, SECTOR};
 
 /// A disc with more blocks than a hundred minutes have is a DVD.
 const MOST_CD_BLOCKS: u32 = 100 * 60 * 75;
@@ -28,6 +28,20 @@ pub(super) enum Event {
     EjectRequest = 1,
     NewMedia = 2,
     MediaRemoval = 3,
+}
+
+/// Why blocks do not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadError {
+    /// The disc calls when it may be asked again.
+    NotReady,
+    Refused(Sense),
+}
+
+impl From<Sense> for ReadError {
+    fn from(sense: Sense) -> Self {
+        Self::Refused(sense)
+    }
 }
 
 pub(in crate::piix3_ide) struct Tray {
@@ -71,7 +85,7 @@ impl Tray {
         count: u32,
         parts: Parts,
         to: &mut Vec<u8>,
-    ) -> Result<u32, Sense> {
+    ) -> Result<u32, ReadError> {
         let disc = self.readable()?;
         let blocks = count.min(CHUNK);
         let mut bytes = vec![0; blocks as usize * DATA];
@@ -79,13 +93,25 @@ impl Tray {
         // An image may end within a block: the rest of that is zero.
         let there = disc.sectors().saturating_sub(start).saturating_mul(SECTOR as u64);
         let len = usize::try_from(there).unwrap_or(usize::MAX).min(bytes.len());
-        if len == 0 || disc.read(start, &mut bytes[..len]).is_err() {
-            return Err(Sense::UNRECOVERED_READ_ERROR);
+        if len == 0 {
+            return Err(Sense::UNRECOVERED_READ_ERROR.into());
+        }
+        match disc.read(start, &mut bytes[..len]) {
+            Ok(()) => {}
+            Err(DiskError::NotReady) => return Err(ReadError::NotReady),
+            Err(_) => return Err(Sense::UNRECOVERED_READ_ERROR.into()),
         }
         for (block, data) in (lba..).zip(bytes.chunks_exact(DATA)) {
             parts.append(block, data, to);
         }
         Ok(blocks)
+    }
+
+    /// Nobody will ask again for the blocks that the disc was not ready with.
+    pub(super) fn give_up(&mut self) {
+        if let Some(disc) = &mut self.disc {
+            disc.give_up();
+        }
     }
 
     /// The guest or a person opens it.
