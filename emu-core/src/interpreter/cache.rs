@@ -17,6 +17,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 const MAX_OPS: usize = 4 << 20;
 /// Entries of the jump cache: [`jump_slot`].
 pub const JUMPS: usize = 1 << 13;
+/// See [`jump_lane`].
+const JUMP_LANES: usize = 16;
 /// The two slots of an address differ in this.
 pub const JUMP_SECOND: usize = JUMPS >> 1;
 const CODE_TLB: usize = 256;
@@ -173,9 +175,15 @@ impl Default for CodeCache {
     }
 }
 
-/// Compiled code computes this too. The low byte is that of the address: of an offset in a page, whatever the page.
+/// Compiled code computes this too. The low four bits are those of [`jump_lane`], whatever the page. Without the higher bits
+/// in them, functions, which begin at multiples of 16, would have a sixteenth of the slots to themselves.
 fn jump_slot(linear: u64) -> usize {
-    (linear ^ (linear >> 12 << 8)) as usize & (JUMPS - 1)
+    (linear ^ linear >> 8) as usize & (JUMPS - 1)
+}
+
+/// Slots of an address at this offset of any page are this and every [`JUMP_LANES`]th one after it.
+fn jump_lane(off: u16) -> usize {
+    usize::from(off ^ off >> 8) & (JUMP_LANES - 1)
 }
 
 impl CodeCache {
@@ -203,7 +211,12 @@ impl CodeCache {
         self.last_epoch += 1;
         self.supervisor_epoch = self.last_epoch;
         self.local_code = false;
-        self.user_epochs.fill(self.last_epoch);
+        // Each its own: what is remembered under one must not be found under another, which may be switched to without
+        // a new epoch.
+        for epoch in &mut self.user_epochs {
+            self.last_epoch += 1;
+            *epoch = self.last_epoch;
+        }
     }
 
     /// Another address space is current, see [`super::tlb::Tlb::switch`]. Supervisor code that was fetched from global
@@ -377,8 +390,7 @@ impl CodeCache {
     }
 
     fn forget_jumps(&mut self, entry: OpRef) {
-        let places = self.jumps.iter_mut().skip(usize::from(entry.get().off as u8)).step_by(256);
-        places.filter(|jump| jump.op == entry).for_each(|jump| *jump = Jump::NONE);
+        self.jumps_to(entry).for_each(|jump| *jump = Jump::NONE);
     }
 
     /// How many of `size` bytes at `offset` of a frame come before the first one that the guest patches.
@@ -412,10 +424,13 @@ impl CodeCache {
     /// A region begins at this op now, or no longer does.
     pub(super) fn region_changed(&mut self, entry: OpRef) {
         let code = self.regions.code_at(entry);
-        let places = self.jumps.iter_mut().skip(usize::from(entry.get().off as u8)).step_by(256);
-        for jump in places.filter(|jump| jump.op == entry) {
-            jump.code = code;
-        }
+        self.jumps_to(entry).for_each(|jump| jump.code = code);
+    }
+
+    /// The short cuts to the block that begins with this op.
+    fn jumps_to(&mut self, entry: OpRef) -> impl Iterator<Item = &mut Jump> {
+        let lane = self.jumps.iter_mut().skip(jump_lane(entry.get().off)).step_by(JUMP_LANES);
+        lane.filter(move |jump| jump.op == entry)
     }
 
     /// Where compiled code goes from addresses without a region. No region of another tier is left.
@@ -447,5 +462,30 @@ impl CodeCache {
 
     pub fn has_graves(&self) -> bool {
         !self.graveyard.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user_generation(cache: &mut CodeCache, space: usize) -> u64 {
+        cache.switch(space, true);
+        let mode = crate::interpreter::Cpu::new().mode;
+        cache.generation_for(mode, true)
+    }
+
+    #[test]
+    fn address_spaces_never_share_a_generation() {
+        let mut cache = CodeCache::default();
+        (0..4).for_each(|space| cache.switch(space, false));
+        for _ in 0..3 {
+            let generations: Vec<u64> = (0..4).map(|space| user_generation(&mut cache, space)).collect();
+            let distinct: std::collections::BTreeSet<_> = generations.iter().collect();
+            assert_eq!(distinct.len(), 4, "{generations:?}");
+            assert_eq!(user_generation(&mut cache, 2), generations[2], "what is kept stays known");
+            cache.new_epoch();
+            assert!(!generations.contains(&user_generation(&mut cache, 2)), "and is stale after that");
+        }
     }
 }

@@ -22,7 +22,7 @@ pub const ADDRESS_MASK: usize = offset_of!(Cpu, addr_mask);
 /// The generation, as links and the jump cache name it. Read only.
 pub const GENERATION: usize = offset_of!(Cpu, generation);
 /// A pointer to the jump cache: [`JUMPS`] entries, that of `linear` at index
-/// `(linear ^ linear >> 12 << 8) & (JUMPS - 1)`, or at that ^ [`JUMP_SECOND`].
+/// `(linear ^ linear >> 8) & (JUMPS - 1)`, or at that ^ [`JUMP_SECOND`].
 pub const JUMP_CACHE: usize = offset_of!(Cpu, cache) + offset_of!(CodeCache, jumps);
 pub const JUMPS: usize = super::cache::JUMPS;
 pub const JUMP_SECOND: usize = super::cache::JUMP_SECOND;

@@ -195,8 +195,7 @@ fn write_lookup(asm: &mut Asm) {
     const ENTRY: u8 = layout::JUMP_BYTES.trailing_zeros() as u8;
     let (second, unknown, found) = (asm.label(), asm.label(), asm.label());
     asm.mov(Width::Q, RCX, RAX);
-    asm.shift(Width::Q, Shift::Shr, RCX, 12);
-    asm.shift(Width::D, Shift::Shl, RCX, 8);
+    asm.shift(Width::D, Shift::Shr, RCX, 8);
     asm.alu(Width::D, Alu::Xor, RCX, RAX);
     asm.alu_imm(Width::D, Alu::And, RCX, layout::JUMPS as i32 - 1);
     asm.shift(Width::D, Shift::Shl, RCX, ENTRY);
