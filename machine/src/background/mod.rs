@@ -495,28 +495,12 @@ mod tests {
 
     #[test]
     fn the_end_waits_for_what_is_under_way() {
-        struct Told(MemoryDisk, mpsc::SyncSender<()>);
-        impl Disk for Told {
-            fn sectors(&self) -> u64 {
-                self.0.sectors()
-            }
-            fn read(&mut self, lba: u64, into: &mut [u8]) -> Result<(), DiskError> {
-                self.0.read(lba, into)
-            }
-            fn write(&mut self, lba: u64, from: &[u8]) -> Result<(), DiskError> {
-                self.0.write(lba, from)
-            }
-            fn flush(&mut self) -> Result<(), DiskError> {
-                std::thread::sleep(Duration::from_millis(50));
-                self.1.send(()).map_err(|error| DiskError::Host(error.to_string()))
-            }
-            fn is_read_only(&self) -> bool {
-                false
-            }
-        }
         let (flushed, hears) = sync_channel(1);
-        let told = Box::new(Told(MemoryDisk::zeroed(1), flushed));
-        let mut disk = BackgroundDisk::new(told, || {});
+        let flush = move || {
+            std::thread::sleep(Duration::from_millis(50));
+            flushed.send(()).map_err(|error| DiskError::Host(error.to_string()))
+        };
+        let mut disk = BackgroundDisk::new(Box::new(Flushes(MemoryDisk::zeroed(1), flush)), || {});
         assert_eq!(disk.flush(), Err(DiskError::NotReady));
         drop(disk);
         assert_eq!(hears.try_recv(), Ok(()));
