@@ -156,21 +156,40 @@ cd_transfer:
     stc
     ret
 
-; E_COUNT sectors of 2048 bytes from E_LBA on to E_BUFFER; E_DONE is how many it were.
+; E_COUNT sectors of 2048 bytes from E_LBA on to E_BUFFER; E_DONE is how many it were. Many by one command, and one by
+; one from the first that fails: a drive that refuses a command does not say how far it came.
 cd_read:
     mov word [E_DONE], 0
     call buffer_normal
+    mov cx, CD_AT_ONCE
 .next:
     cmp word [E_COUNT], 0
     je .all
+    cmp cx, [E_COUNT]
+    jbe .some
+    mov cx, [E_COUNT]
+.some:
+    mov [E_BLOCKS], cx
     mov word [E_SKIP], 0
-    mov word [E_BYTES], 2048
-    call cd_sector
-    jc .done
-    add word [E_BUFFER+2], 80h
-    inc dword [E_LBA]
-    inc word [E_DONE]
-    dec word [E_COUNT]
+    mov ax, cx
+    shl ax, 11
+    mov [E_BYTES], ax
+    push cx
+    call cd_sectors
+    pop cx
+    jc .failed
+    movzx eax, cx
+    add [E_LBA], eax
+    add [E_DONE], ax
+    sub [E_COUNT], ax
+    shl ax, 7
+    add [E_BUFFER+2], ax
+    jmp .next
+.failed:
+    dec cx
+    stc
+    jz .done
+    mov cx, 1
     jmp .next
 .all:
     xor ah, ah
@@ -187,29 +206,35 @@ buffer_normal:
     mov [E_BUFFER], dx
     ret
 
-; Of the CD's sector E_LBA: E_BYTES bytes behind the first E_SKIP. A drive that has just got its disc says so first.
-cd_sector:
+; Of the CD's E_BLOCKS sectors from E_LBA on: E_BYTES bytes behind the first E_SKIP. A drive that has just got its disc
+; says so first.
+cd_sectors:
     mov cx, 5
 .try:
     push cx
+    push dword [E_SKIP]     ; and E_BYTES
     call packet_clear
     mov byte [E_PACKET], 28h
     mov eax, [E_LBA]
     call big_endian
     mov [E_PACKET+2], eax
-    mov byte [E_PACKET+8], 1
-    mov cx, 2048
+    mov ax, [E_BLOCKS]
+    mov [E_PACKET+8], al
+    shl ax, 11
+    mov cx, ax
     call cd_packet
-    pop cx
     jnc .done
     push ax
-    push cx
     call cd_sense
-    pop cx
     pop ax
+    pop dword [E_SKIP]
+    pop cx
     loop .try
     stc
+    ret
 .done:
+    add sp, 6
+    xor ah, ah
     ret
 
 ; REQUEST SENSE clears what the drive has to say; its answer is thrown away.
@@ -217,14 +242,9 @@ cd_sense:
     call packet_clear
     mov byte [E_PACKET], 3
     mov byte [E_PACKET+4], 18
-    mov word [E_SKIP], 18
-    push word [E_BYTES]
-    mov word [E_BYTES], 0
+    mov dword [E_SKIP], 18  ; and no E_BYTES
     mov cx, 18
-    call cd_packet
-    pop word [E_BYTES]
-    mov word [E_SKIP], 0
-    ret
+    jmp cd_packet
 
 big_endian:
     xchg al, ah

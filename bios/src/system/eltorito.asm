@@ -110,6 +110,7 @@ emulated_transfer:
     cmp byte [bp+F_AH], 4
     je .verified
     call buffer_normal
+    mov word [E_BLOCKS], 1
     movzx si, byte [E_EMULATION+EM_CONTROLLER]
     shl si, 5
     add si, E_CDS
@@ -134,7 +135,7 @@ emulated_transfer:
     mov [E_BYTES], ax
     push edi
     push cx
-    call cd_sector
+    call cd_sectors
     pop cx
     pop edi
     jc .failed

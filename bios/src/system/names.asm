@@ -56,8 +56,9 @@ E_DONE = 20Eh           ; sectors that were moved
 E_BUFFER = 210h         ; far pointer
 E_OPERATION = 214h      ; 0 read, 1 write, 2 verify
 E_COMMAND = 215h
-E_SKIP = 216h           ; CD: words to throw away before and after what is wanted
-E_BYTES = 218h
+E_SKIP = 216h           ; CD: bytes to throw away before what is wanted
+E_BYTES = 218h          ; CD: bytes that are wanted; right behind E_SKIP
+E_BLOCKS = 21Ah         ; CD: sectors of one command
 E_PACKET = 220h         ; 12 bytes
 E_EMULATION = 230h      ; El Torito specification packet, 20 bytes, see cdrom.asm
 E_BOOT_COUNT = 250h
@@ -107,6 +108,7 @@ VIRTIO = 3
 
 ; The first CD drive in no-emulation mode.
 CD_FIRST = 0E0h
+CD_AT_ONCE = 16         ; sectors of one command, at most: 32 KiB
 
 ; The frame that SERVICE builds: the caller's registers, at BP.
 F_ES = 0

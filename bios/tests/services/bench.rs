@@ -12,7 +12,7 @@ const RESULTS: u64 = 0x2_0000;
 const SLOT: u64 = 64;
 pub const BUFFER: u16 = 0x3000;
 /// Sectors of the program with its script.
-const PROGRAM: usize = 17;
+pub const PROGRAM: usize = 17;
 const SECTOR: usize = 512;
 const PASSED: u32 = 0x31;
 /// What the runner puts to the debug port where the host has something to do.

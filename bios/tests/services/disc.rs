@@ -1,13 +1,13 @@
 //! INT 13h for a CD-ROM drive, and El Torito: the disc that boots, with and without emulation.
 
-use crate::bench::{BUFFER, Bios, Drives, Run, Step, program};
+use crate::bench::{BUFFER, Bios, Drives, PROGRAM, Run, Step, program};
 use crate::expect::{
     AX, BX, CARRY, DI, DX, ES, Expect, GOOD, Registers, Row, ah, al, ax, bl, buffer, bx, call, ch, cl, cx,
     dh, dl, put, steps, with, wrong,
 };
 use crate::from_disk;
-use crate::medium::Ram;
-use machine::BootPlan;
+use crate::medium::{Ram, Scratched};
+use machine::{BootPlan, Disk};
 
 const BLOCK: usize = 2048;
 /// The block that the boot catalogue says is loaded.
@@ -68,6 +68,13 @@ fn without_emulation() -> Vec<Row> {
             0x120,
             vec![GOOD, ah(0), buffer(0x2000, b"\xFFCD001"), buffer(0x2800, &[1])],
         ),
+        put(0x180, packet(20, 0x3000, 1)),
+        cd(
+            "read by more than one command",
+            0x4200,
+            0x180,
+            vec![GOOD, ah(0), buffer(0x3000 + 15 * 2048, b"\x01CD001"), buffer(0x3000 + 18 * 2048, &[1])],
+        ),
         put(0x140, packet(1, 0x3000, 100_000)),
         cd("read beyond the end", 0x4200, 0x140, vec![CARRY, AX, ah(0x20), buffer(0x142, &[0, 0])]),
         cd("its status", 0x0100, 0, vec![CARRY, ah(0x20)]),
@@ -92,10 +99,12 @@ fn check(rows: &[Row], run: &Run) {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
-/// A PC that boots the disc.
-fn from_disc(rows: &[Row], media: u8, image_sectors: usize, loaded: u16) -> Run {
+/// A PC that boots the disc. Behind the program, every sector of the image begins with its number.
+fn from_disc(rows: &[Row], media: u8, sectors: u32, loaded: u16, drive: fn(Vec<u8>) -> Box<dyn Disk>) -> Run {
     let steps: Vec<Step> = steps(rows);
-    let disc = Some(Ram::read_only(disc(media, loaded, &program(&steps, image_sectors))));
+    let mut image = program(&steps, PROGRAM);
+    image.extend(Ram::numbered(sectors).split_off(image.len()));
+    let disc = Some(drive(disc(media, loaded, &image)));
     Run::of(Drives { disc, ..Drives::default() }.machine(Bios::Posada, &BootPlan::default()), &steps)
 }
 
@@ -106,6 +115,9 @@ fn a_disc_beside_a_disk() {
     let mut image = disc(0, 4, &[0; BLOCK]);
     image[19 * BLOCK + 0x20] = 0; // not bootable
     let drives = Drives { disc: Some(Ram::read_only(image)), ..Drives::default() };
+    rows.push(put(0x1A0, packet(3, 0x4000, 20)));
+    let two = [CARRY, AX, ah(0x20), buffer(0x1A2, &[2, 0]), buffer(0x4800, &[0x5A])];
+    rows.push(drive("read across the end", CD, 0x4200, 0x1A0, two));
     check(&rows, &from_disk(&rows, Bios::Posada, drives));
 }
 
@@ -114,7 +126,7 @@ fn a_disc_that_boots_without_emulation() {
     let mut rows = without_emulation();
     let asked = [&[0x13, 0, CD, 0][..], &IMAGE.to_le_bytes(), &[0; 4], &[0xC0, 7, 20, 0]].concat();
     rows.push(drive("what has booted", CD, 0x4B01, 0x200, [GOOD, AX, ah(0), buffer(0x200, &asked)]));
-    check(&rows, &from_disc(&rows, 0, 20, 20));
+    check(&rows, &from_disc(&rows, 0, 20, 20, Ram::read_only));
 }
 
 #[test]
@@ -122,6 +134,7 @@ fn a_disc_that_plays_a_diskette() {
     let a = |name: &str, ax: u16, bx: u16, cx: u16, dh: u8, expected: Vec<Expect>| {
         call(name, 0x13, with(ax, bx, cx, u16::from_le_bytes([0, dh])), expected)
     };
+    let numbered = |nth: u16, sector: u32| buffer(0x2000 + 512 * nth, &sector.to_le_bytes());
     let rows = vec![
         a(
             "geometry",
@@ -133,7 +146,14 @@ fn a_disc_that_plays_a_diskette() {
         ),
         a("kind", 0x1500, 0, 0, 0, vec![GOOD, AX, ah(1)]),
         a("the boot sector", 0x0201, 0x1000, 0x0001, 0, vec![GOOD, ax(1), buffer(0x11FE, &[0x55, 0xAA])]),
-        a("over blocks", 0x0205, 0x2000, 0x0003, 0, vec![GOOD, ax(5)]),
+        a(
+            "over blocks",
+            0x0205,
+            0x2000,
+            0x0002,
+            1,
+            vec![GOOD, ax(5), numbered(0, 19), numbered(1, 20), numbered(4, 23)],
+        ),
         a("write", 0x0301, 0x1000, 0x0001, 0, vec![CARRY, AX, ah(3)]),
         a("format", 0x0501, 0x1000, 0x0001, 0, vec![CARRY, AX, ah(3)]),
         a("verify", 0x0402, 0, 0x0001, 0, vec![GOOD, ax(2)]),
@@ -144,7 +164,8 @@ fn a_disc_that_plays_a_diskette() {
         drive("ends", 0, 0x4B00, 0x200, [GOOD, AX, ah(0), buffer(0x200, &[0x13, 2, 0, 0, 20, 0, 0, 0])]),
         a("drive A is a real one again", 0x0201, 0x1000, 0x0001, 0, vec![CARRY, AX, ah(0x80)]),
     ];
-    check(&rows, &from_disc(&rows, 2, 2880, 1));
+    check(&rows, &from_disc(&rows, 2, 2880, 1, Ram::read_only));
+    check(&rows, &from_disc(&rows, 2, 2880, 1, Scratched::of));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A disk in the host's memory.
 
 use machine::{Disk, DiskError};
+use std::collections::BTreeSet;
 
 const SECTOR: usize = 512;
 
@@ -55,5 +56,42 @@ impl Disk for Ram {
 
     fn is_read_only(&self) -> bool {
         self.read_only
+    }
+}
+
+/// A read-only disk that must be asked twice: the first read from a sector on fails.
+pub struct Scratched {
+    disk: Ram,
+    met: BTreeSet<u64>,
+}
+
+impl Scratched {
+    pub fn of(bytes: Vec<u8>) -> Box<dyn Disk> {
+        Box::new(Self { disk: Ram { bytes, read_only: true }, met: BTreeSet::new() })
+    }
+}
+
+impl Disk for Scratched {
+    fn sectors(&self) -> u64 {
+        self.disk.sectors()
+    }
+
+    fn read(&mut self, lba: u64, into: &mut [u8]) -> Result<(), DiskError> {
+        if self.met.insert(lba) {
+            return Err(DiskError::Host("a scratch".into()));
+        }
+        self.disk.read(lba, into)
+    }
+
+    fn write(&mut self, lba: u64, from: &[u8]) -> Result<(), DiskError> {
+        self.disk.write(lba, from)
+    }
+
+    fn flush(&mut self) -> Result<(), DiskError> {
+        self.disk.flush()
+    }
+
+    fn is_read_only(&self) -> bool {
+        true
     }
 }
