@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-struct Folder(TempDir);
+pub struct Folder(pub TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -26,7 +26,7 @@ impl Folder {
     }
 
     /// `posada image`, in this folder.
-    fn image(&self, line: &str) -> Done {
+    pub fn image(&self, line: &str) -> Done {
         let mut command = posada();
         command.current_dir(self.0.path()).arg("image").args(line.split(' '));
         finish(command)
@@ -158,75 +158,6 @@ fn a_guest_writes_to_qcow2_and_nothing_with_snapshot() {
     folder.image("convert disk.qcow2 after.img").code(0);
     bytes.copy_within(0..512, 512);
     assert!(fs::read(folder.path("after.img")).unwrap() == bytes, "sector 2 is not the boot sector");
-}
-
-/// A boot sector that writes itself to every 128th sector from the 64th on, until the BIOS reports an error; then it
-/// reads sector 64, and ends the run with 10h if that holds the boot sector, 11h if not.
-#[rustfmt::skip]
-const FILLS_THE_DISK: [u8; 79] = [
-    0x31, 0xC0,                   //       xor ax, ax
-    0x8E, 0xD8,                   //       mov ds, ax
-    0xBE, 0x00, 0x06,             //       mov si, 600h: the packet
-    0xC7, 0x04, 0x10, 0x00,       //       mov word [si], 16
-    0xC7, 0x44, 0x02, 0x01, 0x00, //       mov word [si+2], 1 sector
-    0xC7, 0x44, 0x04, 0x00, 0x7C, //       mov word [si+4], 7C00h
-    0x89, 0x44, 0x06,             //       mov [si+6], ax
-    0xC7, 0x44, 0x08, 0x40, 0x00, //       mov word [si+8], 64: where to
-    0x89, 0x44, 0x0A,             //       mov [si+10], ax
-    0x89, 0x44, 0x0C,             //       mov [si+12], ax
-    0x89, 0x44, 0x0E,             //       mov [si+14], ax
-    0xB8, 0x00, 0x43,             // next: mov ax, 4300h
-    0xB2, 0x80,                   //       mov dl, 80h
-    0xCD, 0x13,                   //       int 13h
-    0x72, 0x0B,                   //       jc full
-    0x81, 0x44, 0x08, 0x80, 0x00, //       add word [si+8], 128
-    0x83, 0x54, 0x0A, 0x00,       //       adc word [si+10], 0
-    0xEB, 0xEC,                   //       jmp next
-    0xC7, 0x44, 0x08, 0x40, 0x00, // full: mov word [si+8], 64
-    0x31, 0xC0,                   //       xor ax, ax
-    0x89, 0x44, 0x0A,             //       mov [si+10], ax
-    0xC7, 0x44, 0x04, 0x00, 0x90, //       mov word [si+4], 9000h
-    0xB4, 0x42,                   //       mov ah, 42h
-    0xCD, 0x13,                   //       int 13h
-    0xB0, 0x10,                   //       mov al, 10h
-];
-/// Goes on: mov si, 7C00h; mov di, 9000h; mov cx, 256; push ds; pop es; repe cmpsw; je +2; mov al, 11h; mov dx, 501h;
-/// out dx, al.
-const AND_COMPARES: [u8; 21] = [
-    0xBE, 0x00, 0x7C, 0xBF, 0x00, 0x90, 0xB9, 0x00, 0x01, 0x1E, 0x07, 0xF3, 0xA7, 0x74, 0x02, 0xB0, 0x11,
-    0xBA, 0x01, 0x05, 0xEE,
-];
-
-/// No file may become longer than this. The memory of the PC and of its display are files to the host, too.
-const LIMIT: usize = 66 << 20;
-
-/// The host has no room for what the guest writes: the guest sees an error, and all that was written before is there.
-#[test]
-fn a_guest_sees_that_the_host_is_full() {
-    let folder = Folder::new();
-    let mut bytes = vec![0; 512];
-    bytes[..FILLS_THE_DISK.len()].copy_from_slice(&FILLS_THE_DISK);
-    bytes[FILLS_THE_DISK.len()..][..AND_COMPARES.len()].copy_from_slice(&AND_COMPARES);
-    bytes[510..].copy_from_slice(&[0x55, 0xAA]);
-    fs::write(folder.path("disk.img"), &bytes).unwrap();
-    fs::File::options().write(true).open(folder.path("disk.img")).unwrap().set_len(256 << 20).unwrap();
-    folder.image("convert disk.img disk.qcow2").code(0);
-    for (disk, more) in [("disk.img", ""), ("disk.qcow2", ""), ("disk.img,readonly", "--snapshot")] {
-        let mut command = Command::new("sh");
-        let script = format!("ulimit -f {}; exec \"$0\" run --disk {disk} {more} \"$@\"", LIMIT / 512);
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_posada"), "--deterministic", "--timeout", "300s"]);
-        command.args(["--memory", "32M", "--engine", "interpreter"]).current_dir(folder.0.path());
-        let done = finish(command).code(0x10 << 1 | 1);
-        assert!(!done.err.contains("panicked"), "{}", done.err);
-    }
-    folder.image("check disk.qcow2").code(0).said("no damage");
-    folder.image("convert disk.qcow2 after.img").code(0);
-    for name in ["disk.img", "after.img"] {
-        let disk = fs::read(folder.path(name)).unwrap();
-        let has = |sector: usize| disk[sector * 512..][..512] == bytes;
-        assert!(disk.len() == 256 << 20 && has(0) && has(64) && has(64 + 128 * 500), "{name}");
-        assert!(disk[LIMIT..].iter().all(|byte| *byte == 0), "{name}");
-    }
 }
 
 /// Compares with QEMU's `qemu-img` (Debian package qemu-utils), which `cargo xtask test` installs.

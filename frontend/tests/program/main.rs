@@ -5,6 +5,7 @@ mod boots;
 mod command_line;
 mod conform;
 mod identity;
+mod image_trouble;
 mod images;
 mod keyboard;
 mod lockstep;
