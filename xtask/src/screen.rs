@@ -3,8 +3,10 @@
 
 use crate::command::{self, output};
 use crate::packages;
-use anyhow::Result;
-use std::process::Command;
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 /// Programs and their packages.
 const TOOLS: [packages::Tool; 4] =
@@ -28,6 +30,48 @@ pub fn require(who: &str) -> Result<()> {
     let libraries = LIBRARIES.iter().filter(|(library, _)| !known.contains(library));
     let missing: Vec<&str> = programs.chain(libraries).map(|&(_, package)| package).collect();
     packages::install(who, &missing)
+}
+
+/// A program that ends with this value.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Such a screen.
+pub struct Screen {
+    display: String,
+    _server: Running,
+}
+
+impl Screen {
+    /// Of this width and height in pixels.
+    ///
+    /// # Errors
+    /// Xvfb does not start.
+    pub fn open((width, height): (u32, u32)) -> Result<Self> {
+        let mut xvfb = Command::new("Xvfb");
+        let size = format!("{width}x{height}x24");
+        xvfb.args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp", "-noreset"]);
+        let mut server = Running(xvfb.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?);
+        let mut line = String::new();
+        BufReader::new(server.0.stdout.take().context("a child without output")?).read_line(&mut line)?;
+        match line.trim() {
+            "" => bail!("Xvfb does not start"),
+            number => Ok(Self { display: format!(":{number}"), _server: server }),
+        }
+    }
+
+    /// A program on this screen.
+    pub fn at(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        command.env("DISPLAY", &self.display).env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
+        command
+    }
 }
 
 /// What the dynamic linker finds; ldconfig(8), `-p`.

@@ -41,7 +41,7 @@ impl Console {
             let raw = Raw::enter(self.display == Display::Text);
             self.raw = Some(raw.context("cannot switch the terminal to raw mode")?);
         }
-        self.glass.as_ref().map_or(Ok(()), |glass| glass.open(poster))
+        self.glass.as_mut().map_or(Ok(()), |glass| glass.open(poster))
     }
 
     /// Gives the terminal back.
@@ -84,6 +84,11 @@ impl Console {
         if let Some(glass) = &mut self.glass {
             glass.tell(now, machine);
         }
+    }
+
+    /// What the window has cost, for `--stats`.
+    pub(super) fn stats(&self) -> Option<String> {
+        self.glass.as_ref().map(Glass::stats)
     }
 
     /// Says something to the person without disturbing what the guest shows more than needed.

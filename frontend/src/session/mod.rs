@@ -351,7 +351,7 @@ impl<'a> Session<'a> {
             println!("{}", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         }
         if self.options.observe.stats {
-            eprint!("{}", self.subject.stats());
+            eprint!("{}{}", self.subject.stats(), self.console.stats().unwrap_or_default());
         }
         let quiet = self.options.console.quiet && ending.code() == 0;
         if !quiet {

@@ -167,6 +167,7 @@ impl App {
         });
         (self.stale, self.shown) = (false, Some(Instant::now()));
         self.failure = presented.err();
+        self.pane.presented();
     }
 
     fn key(&mut self, event: &KeyEvent) {

@@ -1,6 +1,7 @@
 //! The glass between the session and the window: pictures, messages and the status pass through it one way, letters
 //! to the session's inbox the other.
 
+use super::cost::Meter;
 use super::frame::Frame;
 use crate::inbox::Poster;
 use anyhow::{Result, anyhow};
@@ -63,6 +64,7 @@ struct Shared {
     frame: Mutex<Frame>,
     /// A [`Signal::Picture`] is on its way.
     told: AtomicBool,
+    meter: Meter,
 }
 
 impl Shared {
@@ -80,6 +82,11 @@ impl Pane {
         self.0.told.store(false, Ordering::Release);
         frame.catch_up(&mut self.0.frame())
     }
+
+    /// A picture has been presented.
+    pub fn presented(&self) {
+        self.0.meter.presented();
+    }
 }
 
 /// The session's side.
@@ -87,6 +94,7 @@ pub struct Glass {
     shared: Arc<Shared>,
     window: EventLoopProxy<Signal>,
     picture: Picture,
+    opened: Instant,
     drawn: Option<Instant>,
     /// When the figures were told, and the instructions until then.
     told: Option<(Instant, u64)>,
@@ -99,9 +107,17 @@ pub struct Glass {
 pub fn pair(window: EventLoopProxy<Signal>) -> (Glass, Pane) {
     let shared = Arc::new(Shared::default());
     let pane = Pane(Arc::clone(&shared));
-    let (picture, status) = (Picture::new(), Status::default());
-    let glass =
-        Glass { shared, window, picture, drawn: None, told: None, disk_uses: 0, disk_used: None, status };
+    let glass = Glass {
+        shared,
+        window,
+        picture: Picture::new(),
+        opened: Instant::now(),
+        drawn: None,
+        told: None,
+        disk_uses: 0,
+        disk_used: None,
+        status: Status::default(),
+    };
     (glass, pane)
 }
 
@@ -110,7 +126,8 @@ impl Glass {
     ///
     /// # Errors
     /// The window system has gone.
-    pub fn open(&self, poster: Poster) -> Result<()> {
+    pub fn open(&mut self, poster: Poster) -> Result<()> {
+        self.opened = Instant::now();
         self.window.send_event(Signal::Ready(poster)).map_err(|_| anyhow!("the window system has gone"))
     }
 
@@ -125,13 +142,21 @@ impl Glass {
     /// Shows what the machine's monitor shows.
     pub fn draw_now(&mut self, machine: &mut Machine) {
         self.drawn = Some(Instant::now());
-        let drawn = machine.draw(&mut self.picture);
-        if !drawn.is_empty() {
-            self.shared.frame().draw(&self.picture, &drawn);
-            if !self.shared.told.swap(true, Ordering::AcqRel) {
-                self.send(Signal::Picture);
+        let is_new = self.shared.meter.conversion(|| {
+            let drawn = machine.draw(&mut self.picture);
+            if !drawn.is_empty() {
+                self.shared.frame().draw(&self.picture, &drawn);
             }
+            !drawn.is_empty()
+        });
+        if is_new && !self.shared.told.swap(true, Ordering::AcqRel) {
+            self.send(Signal::Picture);
         }
+    }
+
+    /// For `--stats`: what the pictures have cost since the window was opened.
+    pub fn stats(&self) -> String {
+        self.shared.meter.cost(self.opened.elapsed()).to_string()
     }
 
     pub fn say(&self, text: &str) {

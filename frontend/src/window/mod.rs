@@ -8,6 +8,7 @@
 mod app;
 mod clipboard;
 mod command;
+mod cost;
 mod font;
 mod frame;
 mod glass;

@@ -107,6 +107,7 @@ mod tests {
             kernels,
             programs: vec![],
             disk: vec![],
+            screen: None,
             engine: text(),
             qemu: text(),
             date: text(),

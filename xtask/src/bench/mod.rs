@@ -10,6 +10,7 @@ mod goals;
 pub mod guests;
 pub mod peer;
 pub mod sample;
+mod screen;
 mod selection;
 mod table;
 
@@ -47,14 +48,16 @@ pub fn bench(words: &[&str]) -> Result<()> {
 fn measure(selection: &Selection, peers: &[Peer; 2], program: &Path) -> Result<Report> {
     let architectures = setup::ARCHITECTURES.map(str::to_owned);
     let (kernel_names, program_names) = guests::names(program)?;
-    let disk_names = disk::names();
-    selection.check(&[architectures.as_slice(), &kernel_names, &program_names, &disk_names].concat())?;
+    let (disk_names, screen_names) = (disk::names(), [screen::NAME.to_owned()]);
+    let known = [architectures.as_slice(), &kernel_names, &program_names, &disk_names, &screen_names];
+    selection.check(&known.concat())?;
     let boots = selection.of(Part::Boots, &architectures);
     Ok(Report {
         boots: boots.iter().map(|architecture| boot(peers, architecture)).collect::<Result<_>>()?,
         kernels: kernels(peers, program, &selection.of(Part::Kernels, &kernel_names))?,
         programs: programs(peers, program, &selection.of(Part::Programs, &program_names))?,
         disk: disk::measure(peers, &selection.of(Part::Disk, &disk_names))?,
+        screen: screen::measure(&selection.engine, &selection.of(Part::Screen, &screen_names))?,
         engine: selection.engine.clone(),
         qemu: qemu_version()?,
         date: command::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?.trim().to_owned(),

@@ -8,6 +8,7 @@ pub enum Part {
     Kernels,
     Programs,
     Disk,
+    Screen,
 }
 
 /// The words after `cargo xtask bench`.
@@ -34,10 +35,11 @@ impl Selection {
                 "kernels" => selection.parts.push(Part::Kernels),
                 "programs" => selection.parts.push(Part::Programs),
                 "disk" => selection.parts.push(Part::Disk),
+                "screen" => selection.parts.push(Part::Screen),
                 "--only" => selection.only.push(value()?),
                 "--engine" => selection.engine = value()?,
                 _ => bail!(
-                    "bench does not know `{word}`: say boots, kernels, programs or disk, --only NAME or --engine NAME"
+                    "bench does not know `{word}`: say boots, kernels, programs, disk or screen, --only NAME or --engine NAME"
                 ),
             }
         }

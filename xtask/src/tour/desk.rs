@@ -1,11 +1,11 @@
 //! The desk at which the tour sits: a screen, a window manager, Posada's window, and hands.
 
 use crate::command::output;
+use crate::screen::{Running, Screen};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,50 +20,38 @@ const HOST_KEY: &str = "105";
 /// Ticks of a second in /proc/PID/stat, `USER_HZ`; proc(5).
 const TICKS: f64 = 100.0;
 
-/// Ends with this value.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 pub struct Desk {
     posada: Running,
     window: String,
-    display: String,
     folder: PathBuf,
     serial: PathBuf,
     /// So much of what the guest has said was looked at.
     heard: usize,
     _manager: Running,
-    _screen: Running,
+    screen: Screen,
 }
 
 impl Desk {
     /// Starts `disk` in a window; nothing that the guest writes stays.
     pub fn open(posada: &Path, disk: &Path, folder: &Path) -> Result<Self> {
-        let (screen, display) = screen()?;
-        let manager = Running(at(&display, "openbox").stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+        let screen = Screen::open(SCREEN)?;
+        let manager = Running(screen.at("openbox").stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
         // It says how many desktops there are when it is ready for windows.
-        until(|| xdotool(&display, &["get_num_desktops"]).is_ok()).context("the window manager")?;
+        until(|| xdotool(&screen, &["get_num_desktops"]).is_ok()).context("the window manager")?;
         let serial = folder.join("serial");
-        let mut run = at(&display, posada);
+        let mut run = screen.at(posada);
         run.arg(std::path::absolute(disk)?).arg("--snapshot").arg("--serial");
         run.arg(format!("file:{}", std::path::absolute(&serial)?.display())).current_dir(folder);
         let posada = Running(run.stdin(Stdio::null()).stderr(File::create(folder.join("errors"))?).spawn()?);
         let mut window = String::new();
         until(|| {
-            let found = xdotool(&display, &["search", "--onlyvisible", "--name", " - Posada"]);
+            let found = xdotool(&screen, &["search", "--onlyvisible", "--name", " - Posada"]);
             window = found.unwrap_or_default().lines().next().unwrap_or_default().to_owned();
             !window.is_empty()
         })
         .context("Posada's window")?;
         let folder = folder.to_owned();
-        let desk =
-            Self { posada, window, display, folder, serial, heard: 0, _manager: manager, _screen: screen };
+        let desk = Self { posada, window, folder, serial, heard: 0, _manager: manager, screen };
         desk.person(&["windowactivate", "--sync", &desk.window])?;
         Ok(desk)
     }
@@ -74,7 +62,7 @@ impl Desk {
 
     /// The person does something.
     pub fn person(&self, what: &[&str]) -> Result<()> {
-        xdotool(&self.display, what).map(drop)
+        xdotool(&self.screen, what).map(drop)
     }
 
     /// Presses a key while the host key is held.
@@ -91,7 +79,7 @@ impl Desk {
     pub fn copy(&self, text: &str) -> Result<()> {
         let file = self.folder.join("clipboard");
         fs::write(&file, text)?;
-        let mut xclip = at(&self.display, "xclip");
+        let mut xclip = self.screen.at("xclip");
         // It stays behind, as the owner of the text.
         xclip.args(["-selection", "clipboard"]).arg(file).stdout(Stdio::null()).stderr(Stdio::null());
         let status = xclip.status().context("xclip")?;
@@ -121,12 +109,12 @@ impl Desk {
     }
 
     pub fn until_title(&self, fits: impl Fn(&str) -> bool) -> Result<()> {
-        until(|| xdotool(&self.display, &["getwindowname", &self.window]).is_ok_and(|title| fits(&title)))
+        until(|| xdotool(&self.screen, &["getwindowname", &self.window]).is_ok_and(|title| fits(&title)))
             .context("another title of the window")
     }
 
     pub fn size(&self) -> Result<(u32, u32)> {
-        let said = xdotool(&self.display, &["getwindowgeometry", "--shell", &self.window])?;
+        let said = xdotool(&self.screen, &["getwindowgeometry", "--shell", &self.window])?;
         let number = |name: &str| {
             let value = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
             value.and_then(|value| value.parse().ok()).with_context(|| format!("no {name} in `{said}`"))
@@ -166,28 +154,8 @@ impl Desk {
     }
 }
 
-/// A program on this display.
-fn at(display: &str, program: impl AsRef<Path>) -> Command {
-    let mut command = Command::new(program.as_ref());
-    command.env("DISPLAY", display).env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
-    command
-}
-
-fn xdotool(display: &str, what: &[&str]) -> Result<String> {
-    output(at(display, "xdotool").args(what))
-}
-
-fn screen() -> Result<(Running, String)> {
-    let mut xvfb = Command::new("Xvfb");
-    let size = format!("{}x{}x24", SCREEN.0, SCREEN.1);
-    xvfb.args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp", "-noreset"]);
-    let mut screen = Running(xvfb.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?);
-    let mut line = String::new();
-    BufReader::new(screen.0.stdout.take().context("a child without output")?).read_line(&mut line)?;
-    match line.trim() {
-        "" => bail!("Xvfb does not start"),
-        number => Ok((screen, format!(":{number}"))),
-    }
+fn xdotool(screen: &Screen, what: &[&str]) -> Result<String> {
+    output(screen.at("xdotool").args(what))
 }
 
 fn until(mut look: impl FnMut() -> bool) -> Result<()> {
