@@ -30,7 +30,7 @@ Usage: cargo xtask COMMAND
   setup [--refresh]   fetch the guests (Debian packages) into target/guests, or the folder named by POSADA_CACHE
   guest [NAME]        make a guest that takes more than a package: Debian on a disk, boot media; alone it lists them
   check               format, lints, arrows between crates, documentation, licences
-  bench [boots|kernels|programs|disk] [--only NAME] [--engine NAME]
+  bench [boots|kernels|programs|disk|screen] [--only NAME] [--engine NAME]
                       compare with QEMU's TCG and with the bare host; all of it is written into README.md, a part
                       is only printed. NAME is an architecture, a kernel or a program, and may be given again
   soak [MINUTES]      run ever new code under --engine jit and watch Posada's memory (default 60)
