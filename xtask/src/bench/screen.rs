@@ -31,7 +31,7 @@ save state
 ";
 const WATCH: &str = "wait 30s\n";
 
-/// Parts of a core.
+/// Percent of a core.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
     pub conversion: f64,
@@ -89,8 +89,7 @@ fn watch(debian: &Path, posada: &Path, engine: &str, folder: &Path) -> Result<Sh
 fn share(stats: &str) -> Option<Share> {
     let of = |name: &str| {
         let line = stats.lines().find(|line| line.starts_with(name))?;
-        let percent: f64 = line.rsplit_once(", ")?.1.strip_suffix(" % of a core")?.parse().ok()?;
-        Some(percent / 100.0)
+        line.rsplit_once(", ")?.1.strip_suffix(" % of a core")?.parse().ok()
     };
     Some(Share { conversion: of("pictures converted")?, presentation: of("pictures presented")? })
 }
@@ -104,7 +103,7 @@ mod tests {
         let text = "TLB misses 3\n\
             pictures converted            1780   in 2.650 s, 8.8 % of a core\n\
             pictures presented            1779   in 2.430 s, 8.1 % of a core\n";
-        assert_eq!(share(text), Some(Share { conversion: 0.088, presentation: 0.081 }));
+        assert_eq!(share(text), Some(Share { conversion: 8.8, presentation: 8.1 }));
         assert_eq!(share("TLB misses 3\n"), None);
     }
 }
