@@ -77,8 +77,8 @@ fn a_guest_sees_that_the_host_is_full() {
     }
 }
 
-/// A boot sector that says so on the serial port, and moves itself to sector 2, or sector 2 to 7E00h, until the BIOS
-/// reports an error; then it ends the run with 10h.
+/// A boot sector that says on the serial port that it runs, and reads sector 2 (function 2) or writes it (3) until the
+/// BIOS reports an error; then it ends the run with 10h.
 #[rustfmt::skip]
 const fn again_and_again(function: u8) -> [u8; 34] {
     [
