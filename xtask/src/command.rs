@@ -75,3 +75,13 @@ pub fn workspace() -> PathBuf {
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
+
+/// An empty folder of this name in there: what was in it is gone.
+pub fn empty_folder(name: &str) -> Result<PathBuf> {
+    let folder = target().join(name);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => std::fs::create_dir_all(&folder)?,
+    }
+    Ok(folder)
+}

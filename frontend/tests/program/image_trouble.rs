@@ -1,6 +1,6 @@
 //! Trouble with an image while its guest runs: the host is full, or somebody takes the image away.
 
-use crate::images::Folder;
+use crate::images::{Folder, disk_with};
 use crate::posada::{finish, run};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use std::fs;
@@ -52,10 +52,7 @@ const LIMIT: usize = 66 << 20;
 #[test]
 fn a_guest_sees_that_the_host_is_full() {
     let folder = Folder::new();
-    let mut bytes = vec![0; 512];
-    bytes[..FILLS_THE_DISK.len()].copy_from_slice(&FILLS_THE_DISK);
-    bytes[FILLS_THE_DISK.len()..][..AND_COMPARES.len()].copy_from_slice(&AND_COMPARES);
-    bytes[510..].copy_from_slice(&[0x55, 0xAA]);
+    let bytes = disk_with(&[&FILLS_THE_DISK[..], &AND_COMPARES].concat(), 512);
     fs::write(folder.path("disk.img"), &bytes).unwrap();
     fs::File::options().write(true).open(folder.path("disk.img")).unwrap().set_len(256 << 20).unwrap();
     folder.image("convert disk.img disk.qcow2").code(0);
@@ -124,11 +121,7 @@ fn a_guest_sees_that_its_image_is_lost() {
 fn lose(loss: Loss, format: &str, drive: &str) {
     let folder = Folder::new();
     let function = if loss == Loss::ReadOnly { 3 } else { 2 };
-    let mut bytes = vec![0; 2 << 20];
-    let code = again_and_again(function);
-    bytes[..code.len()].copy_from_slice(&code);
-    bytes[510..512].copy_from_slice(&[0x55, 0xAA]);
-    fs::write(folder.path("disk.img"), &bytes).unwrap();
+    fs::write(folder.path("disk.img"), disk_with(&again_and_again(function), 2 << 20)).unwrap();
     folder.image(&format!("convert disk.img disk --format {format}")).code(0);
 
     let image = memfd_create("disk", MemfdFlags::ALLOW_SEALING).unwrap();

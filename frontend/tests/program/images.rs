@@ -40,6 +40,15 @@ impl Folder {
     }
 }
 
+/// A disk of this length whose boot sector is this code.
+pub fn disk_with(code: &[u8], bytes: usize) -> Vec<u8> {
+    let mut disk = code.to_vec();
+    disk.resize(510, 0);
+    disk.extend([0x55, 0xAA]);
+    disk.resize(bytes, 0);
+    disk
+}
+
 /// A disk with something on it here and there.
 fn content() -> Vec<u8> {
     let mut bytes = vec![0; 5 << 20];
@@ -144,9 +153,7 @@ fn boot(image: &Path, options: &str, more: &[&str]) {
 #[test]
 fn a_guest_writes_to_qcow2_and_nothing_with_snapshot() {
     let folder = Folder::new();
-    let mut bytes = vec![0; 2 << 20];
-    bytes[..WRITES_ITSELF.len()].copy_from_slice(&WRITES_ITSELF);
-    bytes[510..512].copy_from_slice(&[0x55, 0xAA]);
+    let mut bytes = disk_with(&WRITES_ITSELF, 2 << 20);
     fs::write(folder.path("disk.img"), &bytes).unwrap();
     folder.image("convert disk.img disk.qcow2").code(0);
     let before = fs::read(folder.path("disk.qcow2")).unwrap();

@@ -2,7 +2,6 @@
 //! there once, without a window, and saved; what is measured begins with the restored machine.
 
 use crate::command::{self, output};
-use crate::packages;
 use crate::screen::{self, Screen};
 use crate::{demo, guest};
 use anyhow::{Context, Result};
@@ -44,13 +43,8 @@ pub fn measure(engine: &str, names: &[String]) -> Result<Option<Share>> {
         return Ok(None);
     }
     screen::require("bench")?;
-    packages::require("bench", &[("qemu-img", "qemu-utils")])?;
     let (debian, posada) = (guest::debian("amd64")?, std::path::absolute(demo::build()?)?);
-    let folder = command::target().join("bench-screen");
-    match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => fs::create_dir_all(&folder)?,
-    }
+    let folder = command::empty_folder("bench-screen")?;
     let share = watch(&debian, &posada, engine, &folder)?;
     fs::remove_dir_all(&folder)?;
     Ok(Some(share))
@@ -58,17 +52,13 @@ pub fn measure(engine: &str, names: &[String]) -> Result<Option<Share>> {
 
 fn watch(debian: &Path, posada: &Path, engine: &str, folder: &Path) -> Result<Share> {
     let debian = std::path::absolute(debian)?;
-    let mut create = Command::new("qemu-img");
-    create
-        .args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"])
-        .arg(&debian)
-        .arg("disk")
-        .current_dir(folder);
+    let mut create = Command::new(posada);
+    create.args(["image", "create", "--backing"]).arg(&debian).arg("disk.qcow2").current_dir(folder);
     output(&mut create)?;
     fs::write(folder.join("to-the-console"), TO_THE_CONSOLE)?;
     fs::write(folder.join("watch"), WATCH)?;
     let images = debian.parent().context("an image without a folder")?;
-    let disk = format!("disk,format=qcow2,backing={}", images.display());
+    let disk = format!("disk.qcow2,backing={}", images.display());
     let arguments = ["run", "--quiet", "--engine", engine, "--disk", &disk];
 
     eprintln!("bench: Debian to a console that scrolls");

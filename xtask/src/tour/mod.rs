@@ -35,11 +35,7 @@ pub fn tour() -> Result<()> {
     guest::guest(&["media"])?;
     let debian = guest::debian("amd64")?;
     let posada = demo::build()?;
-    let folder = command::target().join("tour");
-    match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => fs::create_dir_all(&folder)?,
-    }
+    let folder = command::empty_folder("tour")?;
     let mut desk = Desk::open(&posada, &debian, &folder)?;
     log_in(&mut desk)?;
     paste(&mut desk)?;
