@@ -6,6 +6,7 @@
 
 use super::cpu::Mode;
 use super::frame_code::{FrameCode, Patches};
+use super::jumps::{Jump, JumpCache};
 use super::op::{Op, OpRef};
 use super::regions::{NO_REGION, Regions};
 use super::tier::Retired;
@@ -15,12 +16,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 /// Ops in the cache before it is emptied: 4 Mi ops of 64 bytes.
 const MAX_OPS: usize = 4 << 20;
-/// Entries of the jump cache: [`jump_slot`].
-pub const JUMPS: usize = 1 << 13;
-/// See [`jump_lane`].
-const JUMP_LANES: usize = 16;
-/// The two slots of an address differ in this.
-pub const JUMP_SECOND: usize = JUMPS >> 1;
 const CODE_TLB: usize = 256;
 /// Frames whose patched bytes are known, until all are forgotten.
 const PATCHED_FRAMES: usize = 1 << 10;
@@ -89,22 +84,6 @@ pub fn frame_of(op: OpRef) -> Frame {
     Frame(at.get().disp as u32)
 }
 
-/// A short cut from a linear address to a block. Compiled code looks here too.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Jump {
-    pub linear: u64,
-    pub generation: u64,
-    op: OpRef,
-    /// The code of the region that begins there, or of the routine that leaves for the interpreter: null before the first
-    /// region.
-    pub code: *const u8,
-}
-
-impl Jump {
-    const NONE: Self = Self { linear: 0, generation: u64::MAX, op: OpRef::NONE, code: std::ptr::null() };
-}
-
 /// A code page as fetched: linear page, frame and host address of its bytes.
 #[derive(Clone, Copy)]
 pub struct CodePage {
@@ -129,7 +108,7 @@ pub struct CodeCache {
     blocks: IntMap<Key, Block>,
     frames: IntMap<u32, FrameCode>,
     patches: IntMap<u32, Patches>,
-    pub(super) jumps: Box<[Jump; JUMPS]>,
+    pub(super) jumps: JumpCache,
     code_tlb: Box<[CodePage; CODE_TLB]>,
     /// Dropped blocks that a link may still point into, until the run loop buries them.
     graveyard: Vec<Block>,
@@ -156,7 +135,7 @@ impl Default for CodeCache {
             blocks: IntMap::default(),
             frames: IntMap::default(),
             patches: IntMap::default(),
-            jumps: Box::new([Jump::NONE; JUMPS]),
+            jumps: JumpCache::default(),
             code_tlb: Box::new(
                 [CodePage { linear: 0, generation: u64::MAX, frame: Frame(0), host: 0 }; CODE_TLB],
             ),
@@ -173,17 +152,6 @@ impl Default for CodeCache {
             era: 0,
         }
     }
-}
-
-/// Compiled code computes this too. The low four bits are those of [`jump_lane`], whatever the page. Without the higher bits
-/// in them, functions, which begin at multiples of 16, would have a sixteenth of the slots to themselves.
-fn jump_slot(linear: u64) -> usize {
-    (linear ^ linear >> 8) as usize & (JUMPS - 1)
-}
-
-/// Slots of an address at this offset of any page are this and every [`JUMP_LANES`]th one after it.
-fn jump_lane(off: u16) -> usize {
-    usize::from(off ^ off >> 8) & (JUMP_LANES - 1)
 }
 
 impl CodeCache {
@@ -244,28 +212,24 @@ impl CodeCache {
     }
 
     #[inline(always)]
-    fn known_jump(&self, linear: u64, generation: u64) -> Option<&Jump> {
-        let slot = jump_slot(linear);
-        let known = |jump: &&Jump| jump.linear == linear && jump.generation == generation;
-        [&self.jumps[slot], &self.jumps[slot ^ JUMP_SECOND]].into_iter().find(known)
-    }
-
-    #[inline(always)]
     pub fn jump(&self, linear: u64, generation: u64) -> OpRef {
-        self.known_jump(linear, generation).map_or(OpRef::NONE, |jump| jump.op)
+        self.jumps.find(linear, generation).map_or(OpRef::NONE, |jump| jump.op)
     }
 
     /// The code of the region at an address, if there is one.
     pub(super) fn jump_code(&self, linear: u64, generation: u64) -> Option<*const u8> {
-        let code = self.known_jump(linear, generation)?.code;
+        let code = self.jumps.find(linear, generation)?.code;
         (code != self.regions.nowhere).then_some(code)
     }
 
+    /// Notes what [`Self::jump`] has not found.
     pub fn remember_jump(&mut self, linear: u64, generation: u64, op: OpRef) {
-        let code = self.regions.code_at(op);
-        let slot = jump_slot(linear);
-        self.jumps[slot ^ JUMP_SECOND] = self.jumps[slot];
-        self.jumps[slot] = Jump { linear, generation, op, code };
+        let jump = Jump { linear, generation, op, code: self.regions.code_at(op) };
+        let (supervisor, users) = (self.supervisor_epoch, &self.user_epochs);
+        self.jumps.add(jump, |generation| {
+            let epoch = generation >> 8;
+            epoch == supervisor || users.contains(&epoch)
+        });
     }
 
     pub fn code_page(&self, linear_page: u64, generation: u64) -> Option<CodePage> {
@@ -360,7 +324,7 @@ impl CodeCache {
         let dropped: Vec<_> = blocks.map(|(key, block)| (key, block.entry(), block.second)).collect();
         for (key, entry, second) in &dropped {
             self.drop_region(entry.get().region.get(), Retired::Stale);
-            self.forget_jumps(*entry);
+            self.jumps.forget(*entry);
             let start = frame_of_key(*key);
             for other in second.iter().chain([&start]).filter(|other| **other != frame) {
                 if let Some(code) = self.frames.get_mut(&other.0) {
@@ -387,10 +351,6 @@ impl CodeCache {
             op.link.set(OpRef::NONE);
             op.link_generation.set(0);
         }
-    }
-
-    fn forget_jumps(&mut self, entry: OpRef) {
-        self.jumps_to(entry).for_each(|jump| *jump = Jump::NONE);
     }
 
     /// How many of `size` bytes at `offset` of a frame come before the first one that the guest patches.
@@ -424,20 +384,14 @@ impl CodeCache {
     /// A region begins at this op now, or no longer does.
     pub(super) fn region_changed(&mut self, entry: OpRef) {
         let code = self.regions.code_at(entry);
-        self.jumps_to(entry).for_each(|jump| jump.code = code);
-    }
-
-    /// The short cuts to the block that begins with this op.
-    fn jumps_to(&mut self, entry: OpRef) -> impl Iterator<Item = &mut Jump> {
-        let lane = self.jumps.iter_mut().skip(jump_lane(entry.get().off)).step_by(JUMP_LANES);
-        lane.filter(move |jump| jump.op == entry)
+        self.jumps.to(entry).for_each(|jump| jump.code = code);
     }
 
     /// Where compiled code goes from addresses without a region. No region of another tier is left.
     pub(super) fn set_nowhere(&mut self, routine: *const u8) {
         if self.regions.nowhere != routine {
             self.regions.nowhere = routine;
-            self.jumps.iter_mut().for_each(|jump| jump.code = routine);
+            self.jumps.set_code(routine);
         }
     }
 

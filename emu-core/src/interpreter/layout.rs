@@ -1,7 +1,8 @@
 //! Where in a [`Cpu`] compiled code finds what it may touch, in bytes. All of it is little endian and naturally aligned.
 
-use super::cache::{CodeCache, Jump};
+use super::cache::CodeCache;
 use super::cpu::Cpu;
+use super::jumps::{self, Jump};
 use super::tlb::{self, ENTRIES, Entry, Tlb};
 use crate::isa::flags::LazyFlags;
 use crate::vcpu::{Segment, SegmentName, VcpuState, X87};
@@ -22,10 +23,13 @@ pub const ADDRESS_MASK: usize = offset_of!(Cpu, addr_mask);
 /// The generation, as links and the jump cache name it. Read only.
 pub const GENERATION: usize = offset_of!(Cpu, generation);
 /// A pointer to the jump cache: [`JUMPS`] entries, that of `linear` at index
-/// `(linear ^ linear >> 8) & (JUMPS - 1)`, or at that ^ [`JUMP_SECOND`].
+/// `(linear ^ linear >> 8) & (JUMPS - 1)`, or at that
+/// `^ JUMP_TURN ^ (linear >> JUMP_TURN_SHIFT & JUMP_TURN_MASK)`.
 pub const JUMP_CACHE: usize = offset_of!(Cpu, cache) + offset_of!(CodeCache, jumps);
-pub const JUMPS: usize = super::cache::JUMPS;
-pub const JUMP_SECOND: usize = super::cache::JUMP_SECOND;
+pub const JUMPS: usize = jumps::JUMPS;
+pub const JUMP_TURN: usize = jumps::TURN;
+pub const JUMP_TURN_MASK: usize = jumps::TURN_MASK;
+pub const JUMP_TURN_SHIFT: u32 = jumps::TURN_SHIFT;
 pub const JUMP_BYTES: usize = size_of::<Jump>();
 pub const JUMP_LINEAR: usize = offset_of!(Jump, linear);
 pub const JUMP_GENERATION: usize = offset_of!(Jump, generation);

@@ -16,6 +16,7 @@ mod fetch;
 mod fill;
 mod frame_code;
 mod fuse;
+mod jumps;
 pub mod layout;
 mod limits;
 mod lower;

@@ -34,6 +34,8 @@ pub use overlay::{Image, Overlay};
 use held::Held;
 use machine::{Disk, DiskError};
 use probe::Content;
+use rustix::fs::{AtFlags, StatxFlags, statx};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Bytes of a sector.
@@ -103,6 +105,14 @@ fn offset(lba: u64, len: usize, sectors: u64) -> Result<u64, DiskError> {
         Some(end) if end <= sectors => Ok(lba * SECTOR),
         _ => Err(DiskError::OutOfRange { lba, sectors }),
     }
+}
+
+/// The length of a file in bytes, while it is written to. Only the length is asked for: once somebody has asked for its
+/// times, Linux (from 6.13, "multigrain timestamps") gives the next write a time of its own, and then a flush may have to
+/// write the inode each time (100 us more on ext4 without a journal).
+fn length(file: &File) -> Result<u64, DiskError> {
+    let about = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::SIZE).map_err(host)?;
+    Ok(about.stx_size)
 }
 
 fn host(error: impl std::fmt::Display) -> DiskError {

@@ -1,6 +1,6 @@
 //! Raw images: the sectors one after the other.
 
-use super::{Access, Held, ImageError, host, offset, probe};
+use super::{Access, Held, ImageError, host, length, offset, probe};
 use machine::{Disk, DiskError};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
@@ -28,7 +28,7 @@ impl RawDisk {
 
     /// A file that somebody has cut would be grown again by a write, with the rest of its content gone.
     fn still_whole(&self) -> Result<(), DiskError> {
-        let bytes = self.file.metadata().map_err(host)?.len();
+        let bytes = length(&self.file)?;
         if bytes / super::SECTOR < self.sectors {
             return Err(host("the file of the image has become shorter"));
         }

@@ -213,13 +213,17 @@ fn write_lookup(asm: &mut Asm) {
     asm.store(Width::Q, of_cpu(layout::RIP_BASE), RCX);
     asm.alu(Width::D, Alu::Cmp, RAX, RAX); // ZF is set
     asm.ret();
-    // The other slot is as far behind the start of its half as this one.
     asm.bind(second);
     asm.alu_mem(Width::Q, Alu::Sub, RCX, of_cpu(layout::JUMP_CACHE));
-    asm.alu_imm(Width::Q, Alu::Xor, RCX, (layout::JUMP_SECOND << ENTRY) as i32);
+    asm.mov(Width::D, RDX, RAX);
+    asm.shift(Width::D, Shift::Shr, RDX, layout::JUMP_TURN_SHIFT as u8 - ENTRY);
+    asm.alu_imm(Width::D, Alu::And, RDX, (layout::JUMP_TURN_MASK << ENTRY) as i32);
+    asm.alu(Width::D, Alu::Xor, RCX, RDX);
+    asm.alu_imm(Width::D, Alu::Xor, RCX, (layout::JUMP_TURN << ENTRY) as i32);
     asm.alu_mem(Width::Q, Alu::Add, RCX, of_cpu(layout::JUMP_CACHE));
     asm.alu_mem(Width::Q, Alu::Cmp, RAX, at(RCX, layout::JUMP_LINEAR));
     asm.jcc(cc::NE, unknown);
+    asm.load(Width::Q, RDX, of_cpu(layout::GENERATION));
     asm.alu_mem(Width::Q, Alu::Cmp, RDX, at(RCX, layout::JUMP_GENERATION));
     asm.jcc(cc::E, found);
     asm.bind(unknown);

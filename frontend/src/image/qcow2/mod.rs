@@ -14,7 +14,7 @@ pub use check::{Findings, check};
 pub use create::{Base, create, resize};
 pub use header::Header;
 
-use super::{Access, Format, Held, ImageError, SECTOR, host, offset};
+use super::{Access, Format, Held, ImageError, SECTOR, host, length, offset};
 use imago::FormatAccess;
 use imago::file::File as Storage;
 use machine::{Disk, DiskError};
@@ -67,7 +67,7 @@ impl Qcow2Disk {
     /// The crate takes what lies beyond the end of the file for zeros: right for an image that grows, wrong for one
     /// that somebody has cut.
     fn still_whole(&mut self) -> Result<(), DiskError> {
-        let bytes = self.file.metadata().map_err(host)?.len();
+        let bytes = length(&self.file)?;
         if bytes < self.longest {
             return Err(host("the file of the image has become shorter"));
         }
