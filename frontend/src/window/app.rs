@@ -151,7 +151,7 @@ impl App {
             self.view.arrange(screen.size(), bar_height, &self.frame, self.scaling);
         }
         let bar = overlay::Bar { status: &self.status, grabbed: self.mouse.is_grabbed(), host_key };
-        let presented = screen.present(&self.view.pixels, |canvas| {
+        let shown = screen.present(&self.view.pixels, |canvas| {
             if bar_height > 0 {
                 bar.draw(canvas);
             }
@@ -166,8 +166,11 @@ impl App {
             }
         });
         (self.stale, self.shown) = (false, Some(Instant::now()));
-        self.failure = presented.err();
-        self.pane.presented();
+        match shown {
+            Ok(true) => self.pane.presented(),
+            Ok(false) => {}
+            Err(error) => self.failure = Some(error),
+        }
     }
 
     fn key(&mut self, event: &KeyEvent) {

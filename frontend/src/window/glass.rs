@@ -94,7 +94,7 @@ pub struct Glass {
     shared: Arc<Shared>,
     window: EventLoopProxy<Signal>,
     picture: Picture,
-    opened: Instant,
+    opened: Option<Instant>,
     drawn: Option<Instant>,
     /// When the figures were told, and the instructions until then.
     told: Option<(Instant, u64)>,
@@ -111,7 +111,7 @@ pub fn pair(window: EventLoopProxy<Signal>) -> (Glass, Pane) {
         shared,
         window,
         picture: Picture::new(),
-        opened: Instant::now(),
+        opened: None,
         drawn: None,
         told: None,
         disk_uses: 0,
@@ -127,7 +127,7 @@ impl Glass {
     /// # Errors
     /// The window system has gone.
     pub fn open(&mut self, poster: Poster) -> Result<()> {
-        self.opened = Instant::now();
+        self.opened = Some(Instant::now());
         self.window.send_event(Signal::Ready(poster)).map_err(|_| anyhow!("the window system has gone"))
     }
 
@@ -154,9 +154,9 @@ impl Glass {
         }
     }
 
-    /// For `--stats`: what the pictures have cost since the window was opened.
+    /// For `--stats`: what the pictures have cost since the window was opened; nothing if it was not.
     pub fn stats(&self) -> String {
-        self.shared.meter.cost(self.opened.elapsed()).to_string()
+        self.opened.map_or_else(String::new, |at| self.shared.meter.cost(at.elapsed()).to_string())
     }
 
     pub fn say(&self, text: &str) {

@@ -66,22 +66,24 @@ impl Screen {
         }
     }
 
-    /// Shows these pixels, with what `overlay` draws on them.
-    pub(super) fn present(&mut self, pixels: &[u32], overlay: impl FnOnce(&mut Canvas<'_>)) -> Result<()> {
+    /// Shows these pixels, with what `overlay` draws on them; `false` if the window has another size by now, for which
+    /// another redraw comes.
+    pub(super) fn present(&mut self, pixels: &[u32], overlay: impl FnOnce(&mut Canvas<'_>)) -> Result<bool> {
         let (width, height) = self.size();
         let size = self.window.inner_size();
         let (Some(across), Some(down)) = (NonZeroU32::new(size.width), NonZeroU32::new(size.height)) else {
-            return Ok(());
+            return Ok(false);
         };
         self.surface.resize(across, down).map_err(|error| unusable(&error))?;
         let mut buffer = self.surface.buffer_mut().map_err(|error| unusable(&error))?;
         if buffer.len() != pixels.len() {
-            return Ok(()); // the size has changed in between; another redraw comes
+            return Ok(false);
         }
         buffer.copy_from_slice(pixels);
         overlay(&mut Canvas::new(&mut buffer, width, height));
         self.window.pre_present_notify();
-        buffer.present().map_err(|error| unusable(&error))
+        buffer.present().map_err(|error| unusable(&error))?;
+        Ok(true)
     }
 
     pub(super) fn redraw(&self) {
