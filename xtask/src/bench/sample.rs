@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn the_protocol_is_understood() {
         let program = run(
-            "echo boot; echo bench a begin; echo bench a done; echo bench a end 1 25 ff; echo DONE; sleep 9",
+            "echo boot; echo bench a begin; echo bench a done; echo bench a end 1 25 ff; echo DONE; exec sleep 9",
         );
         let samples = program.samples("DONE").unwrap();
         assert_eq!((samples.len(), samples[0].name.as_str(), samples[0].checksum.as_str()), (1, "a", "ff"));
