@@ -51,7 +51,7 @@ fn first_slot(linear: u64) -> usize {
     (linear ^ linear >> 8) as usize & (JUMPS - 1)
 }
 
-/// The slot of an address that is not this one; so does this.
+/// The other of the two slots of an address.
 fn other_slot(linear: u64, slot: usize) -> usize {
     slot ^ TURN ^ ((linear >> TURN_SHIFT) as usize & TURN_MASK)
 }
