@@ -13,8 +13,8 @@ const LANES: usize = 16;
 /// The two slots of an address always differ in this, and in [`TURN_MASK`] by [`TURN_SHIFT`].
 pub const TURN: usize = JUMPS >> 1;
 pub const TURN_MASK: usize = (TURN - 1) & !(LANES - 1);
-/// The bits of the address by which they differ are so much further to the left than in the number of the slot: most of
-/// them play no part in the first slot, and differ within one kernel.
+/// The bits of the address by which they differ are so much further to the left than in the number of the slot: those that
+/// kept most of a kernel's addresses apart (ADR 0013).
 pub const TURN_SHIFT: u32 = 12;
 /// Entries that make room for a new one, at most; the last of them is forgotten.
 const MOVES: usize = 8;
